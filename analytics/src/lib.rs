@@ -1,0 +1,1 @@
+//! What all orders together say.

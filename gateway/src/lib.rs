@@ -1,0 +1,1 @@
+//! The door: gRPC, REST and web pages in, order events out.

@@ -1,0 +1,1 @@
+//! Stores orders and how they stand.

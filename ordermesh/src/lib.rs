@@ -1,0 +1,1 @@
+//! Everything in one process, and the operator's commands.

@@ -1,0 +1,1 @@
+//! Charges orders once and tells how it went.
