@@ -1,1 +1,30 @@
-//! What tests share: clusters, databases, sinks, waiting.
+//! What tests share: real clusters and databases, sinks that can be told to
+//! misbehave, and waiting for conditions.
+//!
+//! Invariant: whatever a test process starts through this crate ends with that
+//! process, however the process ends. Every server and every scratch folder
+//! hangs on a pipe that only the test process holds open (see [`process`]), so
+//! return, panic, Ctrl-C and SIGKILL all have the same effect.
+//!
+//! | module | what it gives |
+//! |---|---|
+//! | [`harness`] | test binaries whose tests say what they need of the machine |
+//! | [`kafka`] | Apache Kafka, one broker or three |
+//! | [`postgres`] | PostgreSQL with a fresh database for each test |
+//! | [`smtp`] | a mail server that keeps what it is sent, or refuses it |
+//! | [`otlp`] | a trace collector that can be asked |
+//! | [`proxy`] | a TCP link that can be cut, slowed or swallowed |
+//! | [`process`] | child processes that cannot outlive the test |
+//! | [`wait`], [`ports`] | conditions awaited, ports nobody else gets |
+
+mod cache;
+pub mod harness;
+pub mod kafka;
+mod maven;
+pub mod otlp;
+pub mod ports;
+pub mod postgres;
+pub mod process;
+pub mod proxy;
+pub mod smtp;
+pub mod wait;
