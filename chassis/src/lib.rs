@@ -5,7 +5,16 @@
 //! No generated protobuf type appears here; what flows through is bytes, ids and
 //! times.
 
+mod admin;
+pub mod breaker;
 pub mod config;
 pub mod db;
 pub mod error;
+pub mod grpc;
+pub mod health;
+pub mod http;
+pub mod kafka;
 pub mod page;
+pub mod retry;
+pub mod service;
+pub mod telemetry;

@@ -97,8 +97,10 @@ impl<Cursor: Serialize + DeserializeOwned> PageRequest<Cursor> {
     /// How many rows a store should read: one more than wanted tells whether
     /// there is a next page.
     pub const fn rows_to_read(&self) -> i64 {
-        // At most MAX_SIZE + 1.
-        self.size as i64 + 1
+        // At most MAX_SIZE + 1, so the cast keeps the value.
+        #[allow(clippy::cast_possible_wrap)]
+        let size = self.size as i64;
+        size + 1
     }
 
     /// Makes a page of the rows read, with the token for the next one.

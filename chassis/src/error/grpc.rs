@@ -78,16 +78,15 @@ impl From<Status> for Error {
             _ => Reason::Internal,
         });
         // Words of ours are meant for callers; those of a transport are not.
-        let mut error = match (named, reason) {
-            (Some(_), _) => Self::new(reason, status.message().to_owned()),
-            (None, Reason::DependencyUnavailable) => {
+        let mut error = match reason {
+            Reason::DependencyUnavailable if named.is_none() => {
                 Self::unavailable("a service behind this one does not answer; try again")
             }
-            (None, Reason::DeadlineExceeded) => {
+            Reason::DeadlineExceeded if named.is_none() => {
                 Self::new(reason, "the deadline passed before there was an answer")
             }
-            (None, Reason::Internal) => return Self::internal(status),
-            (None, _) => Self::new(reason, status.message().to_owned()),
+            Reason::Internal if named.is_none() => return Self::internal(status),
+            _ => Self::new(reason, status.message().to_owned()),
         };
         if let Some(bad_request) = details.bad_request() {
             error.violations = bad_request

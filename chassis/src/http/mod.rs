@@ -1,0 +1,7 @@
+//! HTTP: a server with bounds, and requests observed.
+
+mod observe;
+mod server;
+
+pub use observe::observed;
+pub use server::serve;

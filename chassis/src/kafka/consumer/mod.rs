@@ -1,0 +1,35 @@
+//! The consumer loop.
+//!
+//! ```text
+//! poll thread (its own OS thread; polling never stops)
+//!   → owned records → one bounded queue a partition (full: pause; drained: resume)
+//!   → partition worker: takes what is there, up to batch_max; never waits for more
+//!   → span → metrics → dead letter → retry → timeout → decode → handler
+//!   → ledger: only the contiguous finished offset is stored
+//! ```
+//!
+//! Invariants:
+//!
+//! - An offset is stored only when every record before it is settled: its effect
+//!   is committed, or its dead letter is acknowledged. So a crash anywhere leads
+//!   to records being read again, never to one being missed.
+//! - A dependency that is away pauses the partition for as long as it takes, and
+//!   never makes a dead letter.
+//! - After a partition is lost, results of its workers move no offset. What such a
+//!   worker still commits to its database is harmless, because each effect
+//!   carries its event's id.
+
+mod away;
+mod context;
+mod handler;
+mod ledger;
+mod pipeline;
+mod plan;
+mod poll;
+mod progress;
+mod start;
+mod worker;
+
+pub use handler::{Delivery, Handler, HandlerError, Poison, PoisonClass, Settlement};
+pub use start::ConsumerOptions;
+pub(crate) use start::start;

@@ -1,0 +1,23 @@
+//! Kafka: the publisher, the consumer loop, topics, and the embedded broker.
+
+mod client;
+pub mod consumer;
+mod embedded;
+pub mod headers;
+mod options;
+mod outgoing;
+mod publisher;
+#[allow(unsafe_code)]
+mod raw;
+mod record;
+mod topics;
+
+pub use consumer::{
+    ConsumerOptions, Delivery, Handler, HandlerError, Poison, PoisonClass, Settlement,
+};
+pub use embedded::{Admission, EmbeddedBroker};
+pub use options::KafkaOptions;
+pub use outgoing::Outgoing;
+pub use publisher::{Ack, PublishError, Publisher};
+pub use record::Record;
+pub use topics::{TopicSpec, TopicState, ensure_topics, list_topics};

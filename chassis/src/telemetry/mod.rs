@@ -1,0 +1,210 @@
+//! Traces, metrics and logs of one service.
+//!
+//! Nothing here is global: several services share a process in `ordermesh up`,
+//! and each keeps its own providers, resource, registry and subscriber. A thread
+//! belongs to a service by carrying its subscriber; [`Telemetry::runtime`] and
+//! [`Telemetry::thread`] see to that.
+//!
+//! Invariant: telemetry never slows or fails the work. Spans go into a bounded
+//! queue that drops when full; without an endpoint nothing is exported at all.
+
+mod exporter;
+mod logs;
+mod options;
+mod propagation;
+mod resource;
+mod sampler;
+pub mod span;
+
+use std::{cell::RefCell, io, sync::Arc, thread, time::Duration};
+
+use opentelemetry::{metrics::Meter, metrics::MeterProvider as _, trace::TracerProvider as _};
+use opentelemetry_sdk::{
+    metrics::SdkMeterProvider,
+    trace::{SdkTracerProvider, SpanLimits},
+};
+use prometheus::{Encoder as _, Registry, TextEncoder};
+use tracing::{Dispatch, level_filters::LevelFilter};
+use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _};
+
+pub use logs::LogFormat;
+pub use options::{SamplerOption, TelemetryOptions};
+pub use propagation::{HeaderCarrier, extract, inject, traceparent};
+pub(crate) use propagation::{extract_headers, span_context};
+
+/// Links of one span. OpenTelemetry's default is 128; a batch span links to
+/// every record of its batch, which holds up to a thousand.
+const MAX_LINKS: u32 = 2_048;
+
+thread_local! {
+    /// Keeps a service thread's subscriber in force until the thread ends.
+    static SUBSCRIBER: RefCell<Option<tracing::dispatcher::DefaultGuard>> =
+        const { RefCell::new(None) };
+}
+
+/// A service's telemetry.
+#[derive(Debug, Clone)]
+pub struct Telemetry {
+    dispatch: Dispatch,
+    tracers: SdkTracerProvider,
+    meters: SdkMeterProvider,
+    meter: Meter,
+    registry: Registry,
+    /// Where the exporter's connection lives, while there is one.
+    _exporter: Option<Arc<exporter::ExporterThread>>,
+}
+
+/// Telemetry could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The OTLP endpoint cannot be used.
+    #[error("OTEL_EXPORTER_OTLP_ENDPOINT: {0}")]
+    Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
+    /// The exporter's thread could not be started.
+    #[error("the exporter's thread: {0}")]
+    Thread(#[from] io::Error),
+    /// The Prometheus registry refused an instrument.
+    #[error("metrics: {0}")]
+    Metrics(String),
+}
+
+impl Telemetry {
+    /// Sets up a service's telemetry.
+    pub fn new(service: &'static str, options: &TelemetryOptions) -> Result<Self, TelemetryError> {
+        let resource = resource::of(service, options);
+        let mut tracers = SdkTracerProvider::builder()
+            .with_resource(resource.clone())
+            .with_sampler(sampler::from_options(options))
+            .with_span_limits(SpanLimits {
+                max_links_per_span: MAX_LINKS,
+                ..SpanLimits::default()
+            });
+        let mut exporter_thread = None;
+        if let Some(endpoint) = options.traces_endpoint() {
+            let (exporter, thread) = exporter::connect(endpoint, options.export_timeout)?;
+            tracers = tracers.with_batch_exporter(exporter);
+            exporter_thread = Some(Arc::new(thread));
+        }
+        let tracers = tracers.build();
+
+        let registry = Registry::new();
+        let exporter = opentelemetry_prometheus::exporter()
+            .with_registry(registry.clone())
+            .scope_info_enabled(false)
+            .build()
+            .map_err(|error| TelemetryError::Metrics(error.to_string()))?;
+        let meters = SdkMeterProvider::builder()
+            .with_resource(resource)
+            .with_reader(exporter)
+            .build();
+        let meter = meters.meter("ordermesh");
+        build_info(&meter);
+
+        let logs = logs::layer(service, options.log_format).with_filter(filter(&options.log));
+        let spans = tracing_opentelemetry::layer()
+            .with_tracer(tracers.tracer("ordermesh"))
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_level(false)
+            .with_tracked_inactivity(false)
+            .with_filter(LevelFilter::INFO);
+        let dispatch = Dispatch::new(tracing_subscriber::registry().with(spans).with(logs));
+        Ok(Self {
+            dispatch,
+            tracers,
+            meters,
+            meter,
+            registry,
+            _exporter: exporter_thread,
+        })
+    }
+
+    /// Where a service's instruments come from.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// The subscriber that a service's threads carry.
+    pub fn dispatch(&self) -> &Dispatch {
+        &self.dispatch
+    }
+
+    /// Makes the calling thread the service's own, until it ends.
+    pub fn adopt_thread(&self) {
+        adopt(&self.dispatch);
+    }
+
+    /// A runtime whose threads belong to the service.
+    pub fn runtime(
+        &self,
+        name: &'static str,
+        workers: usize,
+    ) -> io::Result<tokio::runtime::Runtime> {
+        let dispatch = self.dispatch.clone();
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(workers)
+            .thread_name(name)
+            .on_thread_start(move || adopt(&dispatch))
+            .enable_all()
+            .build()
+    }
+
+    /// An operating system thread that belongs to the service.
+    pub fn thread<T: Send + 'static>(
+        &self,
+        name: &str,
+        body: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<thread::JoinHandle<T>> {
+        let dispatch = self.dispatch.clone();
+        thread::Builder::new().name(name.to_owned()).spawn(move || {
+            adopt(&dispatch);
+            body()
+        })
+    }
+
+    /// The metrics in Prometheus' text format (version 0.0.4).
+    pub fn metrics_text(&self) -> Result<String, TelemetryError> {
+        let mut text = Vec::new();
+        TextEncoder::new()
+            .encode(&self.registry.gather(), &mut text)
+            .map_err(|error| TelemetryError::Metrics(error.to_string()))?;
+        String::from_utf8(text).map_err(|error| TelemetryError::Metrics(error.to_string()))
+    }
+
+    /// Sends what is still in the queue, within a bound. What cannot be sent is
+    /// dropped: telemetry must not keep a process from ending.
+    pub fn flush(&self, within: Duration) {
+        if let Err(error) = self.tracers.shutdown_with_timeout(within) {
+            tracing::debug!(%error, "the last spans were not exported");
+        }
+        if let Err(error) = self.meters.shutdown_with_timeout(within) {
+            tracing::debug!(%error, "the meter provider did not stop in time");
+        }
+    }
+}
+
+fn adopt(dispatch: &Dispatch) {
+    let guard = tracing::dispatcher::set_default(dispatch);
+    SUBSCRIBER.with_borrow_mut(|subscriber| *subscriber = Some(guard));
+}
+
+/// A wrong filter was reported when the options were read.
+fn filter(directives: &str) -> EnvFilter {
+    EnvFilter::try_new(directives).unwrap_or_else(|_| EnvFilter::new("info"))
+}
+
+/// The usual `build_info` gauge: always 1, the facts are its labels.
+fn build_info(meter: &Meter) {
+    meter
+        .u64_gauge("ordermesh.build.info")
+        .with_description("Always 1; the labels tell the version")
+        .build()
+        .record(
+            1,
+            &[opentelemetry::KeyValue::new(
+                "version",
+                env!("CARGO_PKG_VERSION"),
+            )],
+        );
+}

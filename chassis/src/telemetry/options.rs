@@ -1,0 +1,166 @@
+//! Settings of telemetry: OpenTelemetry's standard variables, and ours.
+
+use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+
+use super::LogFormat;
+use crate::config::{Config, Setting};
+
+/// How root spans are sampled (OpenTelemetry's `OTEL_TRACES_SAMPLER`).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum SamplerOption {
+    /// All of them.
+    AlwaysOn,
+    /// None.
+    AlwaysOff,
+    /// This share of trace ids.
+    Ratio(f64),
+    /// At most so many new traces a second: our default, because it bounds the
+    /// cost whatever the load.
+    PerSecond(u32),
+}
+
+/// Settings of a service's telemetry.
+#[derive(Debug, Clone)]
+pub struct TelemetryOptions {
+    /// `OTEL_SDK_DISABLED`: no spans leave the process.
+    pub disabled: bool,
+    /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, else `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    pub endpoint: Option<String>,
+    /// `OTEL_EXPORTER_OTLP_TIMEOUT`, in milliseconds there; default 10 s.
+    pub export_timeout: Duration,
+    /// How root spans are sampled.
+    pub sampler: SamplerOption,
+    /// Whether a remote parent's decision is followed.
+    pub parent_based: bool,
+    /// `OTEL_SERVICE_NAME`; default the service's own name.
+    pub service_name: Option<String>,
+    /// `OTEL_RESOURCE_ATTRIBUTES`.
+    pub resource_attributes: Vec<(String, String)>,
+    /// Which logs are written: `tracing`'s filter directives.
+    pub log: String,
+    /// How logs are written.
+    pub log_format: LogFormat,
+}
+
+impl TelemetryOptions {
+    /// Reads the section `TELEMETRY` and the standard variables.
+    pub fn read(config: &mut Config) -> Self {
+        let mut section = config.section("TELEMETRY");
+        let log: String = section.get("LOG", "info", "which logs are written, as in RUST_LOG");
+        if let Err(error) = EnvFilter::try_new(&log) {
+            section.mistake("LOG", format!("is not a log filter: {error}"));
+        }
+        let log_format = section.get(
+            "LOG_FORMAT",
+            "auto",
+            "json, text, or auto: text on a terminal, json elsewhere",
+        );
+        let per_second = section.get(
+            "TRACES_PER_SECOND",
+            "100",
+            "new traces a second when OTEL_TRACES_SAMPLER is not set",
+        );
+        let (sampler, parent_based) = read_sampler(config, per_second);
+        let variable = |name| config.standard_variable(name);
+        Self {
+            disabled: variable("OTEL_SDK_DISABLED").is_some_and(|v| v.eq_ignore_ascii_case("true")),
+            endpoint: variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+                .or_else(|| variable("OTEL_EXPORTER_OTLP_ENDPOINT")),
+            export_timeout: variable("OTEL_EXPORTER_OTLP_TIMEOUT")
+                .and_then(|millis| millis.parse().ok())
+                .map_or(Duration::from_secs(10), Duration::from_millis),
+            sampler,
+            parent_based,
+            service_name: variable("OTEL_SERVICE_NAME"),
+            resource_attributes: variable("OTEL_RESOURCE_ATTRIBUTES")
+                .map(|text| pairs(&text))
+                .unwrap_or_default(),
+            log,
+            log_format,
+        }
+    }
+
+    /// Where spans go, if anywhere.
+    pub fn traces_endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref().filter(|_| !self.disabled)
+    }
+}
+
+/// `OTEL_TRACES_SAMPLER` and its argument, as OpenTelemetry's specification of
+/// SDK environment variables has them.
+fn read_sampler(config: &mut Config, per_second: u32) -> (SamplerOption, bool) {
+    let Some(name) = config.standard_variable("OTEL_TRACES_SAMPLER") else {
+        return (SamplerOption::PerSecond(per_second), true);
+    };
+    let ratio = |config: &mut Config| {
+        let argument = config.standard_variable("OTEL_TRACES_SAMPLER_ARG");
+        match argument.as_deref().map(crate::config::Ratio::parse) {
+            None => 1.0,
+            Some(Some(ratio)) => ratio.0,
+            Some(None) => {
+                config.mistake("OTEL_TRACES_SAMPLER_ARG", "must be a share from 0 to 1");
+                1.0
+            }
+        }
+    };
+    match name.as_str() {
+        "always_on" => (SamplerOption::AlwaysOn, false),
+        "always_off" => (SamplerOption::AlwaysOff, false),
+        "traceidratio" => (SamplerOption::Ratio(ratio(config)), false),
+        "parentbased_always_on" => (SamplerOption::AlwaysOn, true),
+        "parentbased_always_off" => (SamplerOption::AlwaysOff, true),
+        "parentbased_traceidratio" => (SamplerOption::Ratio(ratio(config)), true),
+        _ => {
+            config.mistake(
+                "OTEL_TRACES_SAMPLER",
+                "must be always_on, always_off, traceidratio, or one of these after parentbased_",
+            );
+            (SamplerOption::PerSecond(per_second), true)
+        }
+    }
+}
+
+/// `key=value,key=value`.
+fn pairs(text: &str) -> Vec<(String, String)> {
+    text.split(',')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> (TelemetryOptions, Result<(), crate::config::ConfigError>) {
+        let environment = pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let mut config = Config::load(None, environment);
+        let options = TelemetryOptions::read(&mut config);
+        (options, config.finish())
+    }
+
+    #[test]
+    fn nothing_is_exported_without_an_endpoint_or_when_disabled() {
+        assert_eq!(read(&[]).0.traces_endpoint(), None);
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317");
+        assert!(read(&[endpoint]).0.traces_endpoint().is_some());
+        let disabled = read(&[endpoint, ("OTEL_SDK_DISABLED", "true")]).0;
+        assert_eq!(disabled.traces_endpoint(), None);
+    }
+
+    #[test]
+    fn standard_samplers_are_read_and_mistakes_told() {
+        let (options, result) = read(&[
+            ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"),
+            ("OTEL_TRACES_SAMPLER_ARG", "0.25"),
+        ]);
+        assert_eq!(options.sampler, SamplerOption::Ratio(0.25));
+        assert!(options.parent_based && result.is_ok());
+        assert!(read(&[("OTEL_TRACES_SAMPLER", "sometimes")]).1.is_err());
+        assert!(read(&[("TELEMETRY__LOG", "a=b=c")]).1.is_err());
+    }
+}

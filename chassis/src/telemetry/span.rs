@@ -1,0 +1,165 @@
+//! Spans by the OpenTelemetry semantic conventions, in one place, so that every
+//! service names things alike.
+
+use opentelemetry::{Context, trace::Status};
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use super::propagation;
+
+/// The server side of a gRPC call. `method` is `package.Service/Method`.
+pub(crate) fn grpc_server(method: &str, parent: Context) -> Span {
+    let (service, name) = method.split_once('/').unwrap_or((method, ""));
+    let span = tracing::info_span!(
+        "grpc",
+        otel.name = method,
+        otel.kind = "server",
+        rpc.system = "grpc",
+        rpc.service = service,
+        rpc.method = name,
+        rpc.grpc.status_code = tracing::field::Empty,
+        otel.status_code = tracing::field::Empty,
+    );
+    set_parent(&span, parent);
+    span
+}
+
+/// The client side of a gRPC call.
+pub(crate) fn grpc_client(method: &str) -> Span {
+    let (service, name) = method.split_once('/').unwrap_or((method, ""));
+    tracing::info_span!(
+        "grpc",
+        otel.name = method,
+        otel.kind = "client",
+        rpc.system = "grpc",
+        rpc.service = service,
+        rpc.method = name,
+        rpc.grpc.status_code = tracing::field::Empty,
+        otel.status_code = tracing::field::Empty,
+    )
+}
+
+/// The server side of an HTTP request. `route` is the path's template.
+pub(crate) fn http_server(method: &str, route: &str, parent: Context) -> Span {
+    let span = tracing::info_span!(
+        "http",
+        otel.name = format_args!("{method} {route}"),
+        otel.kind = "server",
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = tracing::field::Empty,
+        otel.status_code = tracing::field::Empty,
+    );
+    set_parent(&span, parent);
+    span
+}
+
+/// A record on its way to the broker. Its context is what consumers continue.
+pub(crate) fn send(topic: &str, key: &str) -> Span {
+    tracing::info_span!(
+        "send",
+        otel.name = format_args!("send {topic}"),
+        otel.kind = "producer",
+        messaging.system = "kafka",
+        messaging.operation.type = "send",
+        messaging.operation.name = "send",
+        messaging.destination.name = topic,
+        messaging.kafka.message.key = key,
+        messaging.destination.partition.id = tracing::field::Empty,
+        messaging.kafka.offset = tracing::field::Empty,
+        otel.status_code = tracing::field::Empty,
+        error.type = tracing::field::Empty,
+    )
+}
+
+/// A record on its way to the broker, in the trace of a stored `traceparent`.
+pub(crate) fn send_continuing(topic: &str, key: &str, traceparent: &str) -> Span {
+    let span = send(topic, key);
+    set_parent(&span, propagation::extract(traceparent, None));
+    span
+}
+
+/// One record being worked on, child of its producer's span.
+pub(crate) fn process(
+    topic: &str,
+    partition: i32,
+    offset: i64,
+    group: &str,
+    parent: Context,
+) -> Span {
+    let span = tracing::info_span!(
+        parent: None,
+        "process",
+        otel.name = format_args!("process {topic}"),
+        otel.kind = "consumer",
+        messaging.system = "kafka",
+        messaging.operation.type = "process",
+        messaging.operation.name = "process",
+        messaging.destination.name = topic,
+        messaging.destination.partition.id = partition,
+        messaging.kafka.offset = offset,
+        messaging.consumer.group.name = group,
+        otel.status_code = tracing::field::Empty,
+        error.type = tracing::field::Empty,
+    );
+    set_parent(&span, parent);
+    span
+}
+
+/// A batch of records being worked on. It is a trace of its own and links to
+/// every record's span.
+pub(crate) fn batch(topic: &str, partition: i32, records: usize, group: &str) -> Span {
+    tracing::info_span!(
+        parent: None,
+        "batch",
+        otel.name = format_args!("batch {topic}"),
+        otel.kind = "internal",
+        messaging.system = "kafka",
+        messaging.destination.name = topic,
+        messaging.destination.partition.id = partition,
+        messaging.batch.message_count = records,
+        messaging.consumer.group.name = group,
+        otel.status_code = tracing::field::Empty,
+    )
+}
+
+/// Work that continues a trace which was stored as a `traceparent`, for
+/// instance a mail that is sent after its order's records were worked on.
+/// `kind` is an OpenTelemetry span kind: `client`, `internal`, …
+pub fn continued(name: &str, kind: &'static str, traceparent: Option<&str>) -> Span {
+    let span = tracing::info_span!(
+        parent: None,
+        "continued",
+        otel.name = name,
+        otel.kind = kind,
+        otel.status_code = tracing::field::Empty,
+        error.type = tracing::field::Empty,
+    );
+    if let Some(traceparent) = traceparent {
+        set_parent(&span, propagation::extract(traceparent, None));
+    }
+    span
+}
+
+/// Marks a span as failed, with words that hold no private data.
+pub fn fail(span: &Span, error_type: &str, message: impl std::fmt::Display) {
+    span.record("error.type", error_type);
+    span.set_status(Status::error(message.to_string()));
+}
+
+/// The `traceparent` of a span, or `None` when it has no valid context.
+pub fn traceparent_of(span: &Span) -> Option<String> {
+    propagation::traceparent(&propagation::span_context(&span.context()))
+}
+
+/// The trace id of a span as 32 hex digits, or `None`.
+pub fn trace_id_of(span: &Span) -> Option<String> {
+    let context = propagation::span_context(&span.context());
+    context.is_valid().then(|| context.trace_id().to_string())
+}
+
+fn set_parent(span: &Span, parent: Context) {
+    // Fails only when the span was already started or there is no
+    // OpenTelemetry layer; both leave the span without a parent, which is true.
+    let _ = span.set_parent(parent);
+}
