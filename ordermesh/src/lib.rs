@@ -1,1 +1,72 @@
-//! Everything in one process, and the operator's commands.
+//! `ordermesh`: everything in one process, and the operator's commands.
+
+mod decoded;
+mod layout;
+mod order;
+mod output;
+mod topics;
+mod up;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+
+pub use layout::{TOPICS, topic_specs};
+pub use up::{Mesh, UpOptions};
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ordermesh",
+    version,
+    about = "An order-event system: accept in milliseconds, lose nothing."
+)]
+pub struct Arguments {
+    /// Prints JSON for machines instead of tables for people.
+    #[arg(long, global = true)]
+    json: bool,
+    /// A TOML file with settings; the environment stands above it.
+    #[arg(long, global = true, env = "ORDERMESH_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs all five services in this process until Ctrl-C, on an embedded broker
+    /// and SQLite; with KAFKA__BROKERS set, on that cluster.
+    Up(up::UpArguments),
+    /// Places orders and looks at them.
+    #[command(subcommand)]
+    Order(order::OrderCommand),
+    /// Makes and lists the topics on a Kafka cluster.
+    #[command(subcommand)]
+    Topics(topics::TopicsCommand),
+    /// Prints the completions for a shell; see the README for where to put them.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+}
+
+/// Runs a command.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let Arguments {
+        json,
+        config,
+        command,
+    } = arguments;
+    let format = output::Format::new(json);
+    match command {
+        Command::Up(arguments) => up::run(&arguments, config.as_deref(), format),
+        Command::Order(command) => order::run(command, format),
+        Command::Topics(command) => topics::run(&command, config.as_deref(), format),
+        Command::Completions { shell } => {
+            let mut command = Arguments::command();
+            clap_complete::generate(shell, &mut command, "ordermesh", &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
+    }
+}

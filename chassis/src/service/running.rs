@@ -1,6 +1,6 @@
 //! A service in its process: prepared, running, drained.
 
-use std::{future::Future, net::SocketAddr, pin::Pin, time::Duration};
+use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::{runtime::Runtime, sync::mpsc, time::Instant};
@@ -13,7 +13,7 @@ use crate::{
     admin,
     config::Config,
     health::{Affects, Health, ReadinessHandle},
-    kafka::KafkaOptions,
+    kafka::{Admission, KafkaOptions},
     telemetry::{Telemetry, TelemetryOptions},
 };
 
@@ -91,6 +91,12 @@ impl Prepared {
     /// The service's name.
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Publishes within the bounds of an embedded broker.
+    pub fn with_admission(mut self, admission: Arc<Admission>) -> Self {
+        self.kafka = self.kafka.with_admission(admission);
+        self
     }
 
     pub(super) fn admin_address(&self) -> SocketAddr {

@@ -1,0 +1,66 @@
+# Ordermesh. `make help` lists everything.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Passed to `ordermesh up`, for instance `make up ARGS=--ephemeral`.
+ARGS ?=
+# The schema linter, run by npx where there is Node.js.
+BUF := npx --yes @bufbuild/buf@1.75.0
+
+.PHONY: help
+help: ## Lists the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: up
+up: ## Builds and runs the whole system here, on an embedded broker and SQLite
+	cargo build -p ordermesh
+	@exec target/debug/ordermesh up $(ARGS)
+
+.PHONY: order
+order: ## Places the example order at the running system, over REST
+	@curl -sS -i -X POST 127.0.0.1:3000/order -H 'content-type: application/json' -d @order.json; echo
+
+.PHONY: build
+build: ## Builds everything, tests included
+	cargo build --workspace --all-targets
+
+.PHONY: test
+test: ## Runs all tests; with Java and Maven also those on real Kafka and PostgreSQL
+	cargo test --workspace --no-fail-fast
+
+.PHONY: lint
+lint: lint-rust lint-proto lint-deps ## Checks format, lints, schemas and licences
+
+.PHONY: lint-rust
+lint-rust: ## rustfmt and clippy, warnings denied
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+.PHONY: lint-proto
+lint-proto: ## buf lint, and buf breaking against the committed baseline
+	@if command -v npx >/dev/null; then \
+	  echo '$(BUF) lint'; $(BUF) lint; \
+	  echo '$(BUF) breaking'; $(BUF) breaking --against proto/baseline.binpb; \
+	elif [ -n "$${CI:-}" ]; then echo 'error: CI needs Node.js for buf' >&2; exit 1; \
+	else echo 'skipped: buf needs Node.js (npx)'; fi
+
+.PHONY: lint-deps
+lint-deps: ## cargo deny: licences, sources, bans; no network needed
+	@if command -v cargo-deny >/dev/null; then \
+	  cargo deny --offline check licenses bans sources; \
+	else echo 'skipped: cargo deny is not installed (cargo install cargo-deny)'; fi
+
+.PHONY: proto-baseline
+proto-baseline: ## Takes the schemas as they are for the baseline; after a release only
+	$(BUF) build -o proto/baseline.binpb
+
+.PHONY: fmt
+fmt: ## Formats the code
+	cargo fmt --all
+
+.PHONY: clean
+clean: ## Removes build results and fetched test parts; keeps ./data
+	cargo clean
+	rm -rf .cache
