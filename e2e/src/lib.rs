@@ -1,1 +1,8 @@
-//! Tests across services.
+//! What the tests across services share: the whole system on a footing, and the
+//! clients that a user of it would have.
+
+pub mod clients;
+pub mod footing;
+pub mod orders;
+pub mod process;
+pub mod rest;

@@ -27,4 +27,5 @@ pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod smtp;
+mod sync;
 pub mod wait;

@@ -15,7 +15,7 @@ use std::sync::Mutex;
 
 use rustix::process::geteuid;
 
-use crate::process::lock;
+use crate::sync::lock;
 
 /// Below the ports that kernels choose for outgoing connections (Linux from
 /// 32768, macOS and IANA from 49152), above those that well-known servers use.
@@ -84,8 +84,18 @@ mod tests {
 
     #[test]
     fn a_port_in_use_is_not_given_out() {
-        let first = free().unwrap();
-        let _in_use = TcpListener::bind((Ipv4Addr::LOCALHOST, first + 1)).unwrap();
-        assert_ne!(free().unwrap(), first + 1);
+        let folder = tempfile::tempdir().unwrap();
+        let in_use = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = in_use.local_addr().unwrap().port();
+        assert!(reserve(folder.path(), port).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_port_reserved_by_another_is_not_given_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free().unwrap();
+        let reservation = reserve(folder.path(), port).unwrap();
+        assert!(reservation.is_some());
+        assert!(reserve(folder.path(), port).unwrap().is_none());
     }
 }

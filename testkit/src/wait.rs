@@ -99,7 +99,10 @@ where
             Err(state) => last_seen = state,
         }
         if Instant::now() + pause >= deadline {
-            bail!("waited {timeout:?} for {what}; {}", describe(last_seen.as_deref()));
+            bail!(
+                "waited {timeout:?} for {what}; {}",
+                describe(last_seen.as_deref())
+            );
         }
         sleep(pause).await;
         pause = LONGEST_PAUSE.min(pause * 2);
@@ -144,7 +147,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_check_that_hangs_does_not_outlast_the_deadline() {
-        let error = until("an answer", SHORT, pending::<bool>).await.unwrap_err();
+        let error = until("an answer", SHORT, pending::<bool>)
+            .await
+            .unwrap_err();
         assert_eq!(
             error.to_string(),
             "waited 30ms for an answer; it never came, and the last check did not return"

@@ -43,6 +43,9 @@ use crate::{
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(8);
 /// How long the end of a process waits for records in flight.
 const FLUSH: Duration = Duration::from_secs(10);
+/// How long one question for the brokers may take. The end of a process waits at
+/// most this long for it.
+const GREETING: Duration = Duration::from_secs(1);
 /// Largest record. Above the gateway's 256 KiB body with room for a dead
 /// letter's headers on a record from elsewhere.
 const MAX_RECORD_BYTES: usize = 2 * 1024 * 1024;
@@ -130,12 +133,13 @@ impl Publisher {
             .set("queue.buffering.max.kbytes", "65536");
         let watch = ClusterWatch::new(condition);
         let dispatch = telemetry.dispatch().clone();
-        let client = Client::connect(&config, 0, &watch, &dispatch)?;
+        let client = Arc::new(Client::connect(&config, 0, &watch, &dispatch)?);
+        greet(&client, &watch, telemetry)?;
         Ok(Self(Arc::new(Shared {
             service,
             options: options.clone(),
             config,
-            client: RwLock::new(Arc::new(client)),
+            client: RwLock::new(client),
             generation: AtomicU64::new(0),
             breaker: Arc::default(),
             watch,
@@ -367,6 +371,26 @@ impl Client {
             producer,
         })
     }
+}
+
+/// Asks the cluster for its brokers until one answers. librdkafka connects only
+/// when there is something to send, and its first statistics come after seconds;
+/// a service should not wait for either to be ready.
+fn greet(
+    client: &Arc<Client>,
+    watch: &Arc<ClusterWatch>,
+    telemetry: &Telemetry,
+) -> std::io::Result<()> {
+    let (client, watch) = (Arc::downgrade(client), Arc::clone(watch));
+    telemetry.thread("kafka-greet", move || {
+        while let Some(client) = client.upgrade() {
+            let producer = client.producer.client();
+            if producer.fetch_metadata(None, GREETING).is_ok() {
+                return watch.answered();
+            }
+        }
+    })?;
+    Ok(())
 }
 
 type Delivered = Result<Ack, Failure>;

@@ -3,7 +3,11 @@
 use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use tokio::{runtime::Runtime, sync::mpsc, time::Instant};
+use tokio::{
+    runtime::{Handle, Runtime},
+    sync::mpsc,
+    time::Instant,
+};
 
 use super::{
     Context, DRAIN_LIMIT, Phase, Service,
@@ -73,7 +77,7 @@ pub fn prepare<S: Service>(config: &mut Config) -> Prepared {
 #[derive(Debug)]
 pub struct Running {
     name: &'static str,
-    runtime: Runtime,
+    runtime: Owned,
     telemetry: Telemetry,
     health: Health,
     ready: ReadinessHandle,
@@ -112,7 +116,7 @@ impl Prepared {
         };
         let telemetry = Telemetry::new(self.name, &self.telemetry)
             .with_context(|| format!("{}: telemetry", self.name))?;
-        let runtime = telemetry.runtime(self.name, workers)?;
+        let runtime = Owned::new(telemetry.runtime(self.name, workers)?);
         let (failed, failures) = mpsc::unbounded_channel();
         let mut context = Context::new(self.name, telemetry.clone(), self.kafka, failed);
         let health = context.health().clone();
@@ -122,7 +126,7 @@ impl Prepared {
         let parts = {
             let telemetry = telemetry.clone();
             let _subscriber = tracing::dispatcher::set_default(telemetry.dispatch());
-            runtime.block_on(async move {
+            runtime.handle.block_on(async move {
                 let listener = bind("admin", admin_address).await?;
                 let router = admin::router(&context);
                 let closed = context.shutdown();
@@ -146,6 +150,39 @@ impl Prepared {
     }
 }
 
+/// A runtime that may be given up anywhere. Tokio's own refuses to be dropped on
+/// a runtime's thread, because it waits for its tasks; one that is given up
+/// rather than drained has nothing left to wait for.
+#[derive(Debug)]
+struct Owned {
+    handle: Handle,
+    runtime: Option<Runtime>,
+}
+
+impl Owned {
+    fn new(runtime: Runtime) -> Self {
+        Self {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+        }
+    }
+
+    /// Ends it, giving what still runs this long.
+    fn end(mut self, patience: Duration) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(patience);
+        }
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 impl Running {
     /// The service's name.
     pub fn name(&self) -> &'static str {
@@ -153,8 +190,8 @@ impl Running {
     }
 
     /// The service's runtime.
-    pub fn handle(&self) -> tokio::runtime::Handle {
-        self.runtime.handle().clone()
+    pub fn handle(&self) -> Handle {
+        self.runtime.handle.clone()
     }
 
     /// The service's health.
@@ -189,7 +226,7 @@ impl Running {
         } = self.parts;
         drains.sort_by_key(|(phase, ..)| *phase);
         let subscriber = tracing::dispatcher::set_default(self.telemetry.dispatch());
-        let in_time = self.runtime.block_on(async {
+        let in_time = self.runtime.handle.block_on(async {
             tokio::time::timeout_at(start + DRAIN_LIMIT, async {
                 let mut drains = drains.into_iter().peekable();
                 for phase in [Phase::Doors, Phase::Consumers, Phase::Work, Phase::Producer] {
@@ -209,7 +246,7 @@ impl Running {
         });
         self.telemetry.flush(TELEMETRY_FLUSH);
         drop(subscriber);
-        self.runtime.shutdown_timeout(Duration::from_millis(500));
+        self.runtime.end(Duration::from_millis(500));
         match in_time {
             Ok(()) => Ok(start.elapsed()),
             Err(_) => anyhow::bail!(

@@ -96,12 +96,10 @@ impl Process {
     /// Sends one signal to the program itself.
     pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
         if let Some(code) = self.exit_code() {
-            bail!(
-                "{} is not running (it exited with {code})",
-                self.name()
-            );
+            bail!("{} is not running (it exited with {code})", self.name());
         }
-        kill_process(self.pid, signal).with_context(|| format!("sending {signal:?} to {}", self.name()))
+        kill_process(self.pid, signal)
+            .with_context(|| format!("sending {signal:?} to {}", self.name()))
     }
 
     /// Asks the program to stop (SIGTERM unless its [`Spec::stop`] says

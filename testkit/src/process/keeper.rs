@@ -7,11 +7,13 @@
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{ChildStdin, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 
 use anyhow::Context;
 use tokio::sync::watch;
+
+use crate::sync::lock;
 
 /// What a keeper has said so far.
 #[derive(Clone, Debug, Default)]
@@ -99,9 +101,4 @@ pub async fn shutdown_all() {
         // An error means that the reading thread is gone, and so is the shell.
         report.wait_for(|report| report.ended).await.ok();
     }
-}
-
-/// Locks a mutex whose data is whole even if a holder panicked.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

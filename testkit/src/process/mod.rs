@@ -16,7 +16,6 @@ mod spec;
 
 pub use child::Process;
 pub use keeper::shutdown_all;
-pub(crate) use keeper::lock;
 pub(crate) use log::quote;
 pub use rustix::process::Signal;
 pub use scratch::Scratch;

@@ -14,6 +14,11 @@ exec 3<&0
 server=$!
 echo "$server"
 
+# When the test process dies, this process group is orphaned, and if the server
+# is paused the kernel sends the group a SIGHUP just then. The server itself
+# keeps what it does with that signal.
+trap '' HUP
+
 # The descendants of a process, then the process itself. The parent comes last
 # because the supervisor ends its guard as soon as the server is gone.
 family() {

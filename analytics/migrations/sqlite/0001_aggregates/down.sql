@@ -1,0 +1,11 @@
+DROP TABLE user_actions;
+DROP TABLE user_orders;
+DROP TABLE product_pairs;
+DROP TABLE product_revenue;
+DROP TABLE products;
+DROP TABLE order_rates;
+DROP TABLE totals;
+DROP TABLE funnel;
+DROP TABLE funnel_users;
+DROP TABLE pending_orders;
+DROP TABLE inbox;

@@ -1,0 +1,226 @@
+//! The whole system, on what it can stand on.
+//!
+//! The embedded footing is what `make up` runs: an in-process broker and SQLite.
+//! The cluster footing is what production runs: three Apache Kafka brokers and
+//! PostgreSQL. Mails go to a real SMTP sink and spans to a real collector on
+//! both.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use anyhow::Context as _;
+use chassis::kafka::{KafkaOptions, ensure_topics};
+use ordermesh::{Mesh, UpOptions};
+use testkit::{kafka, otlp, ports, postgres, smtp};
+use tokio::sync::OnceCell;
+
+use crate::{clients::Clients, rest::Rest};
+
+/// How long a whole system may take to be ready.
+const READY: Duration = Duration::from_secs(60);
+/// Partitions of a topic on the cluster: more than services, few enough for a
+/// small machine.
+const PARTITIONS: i32 = 6;
+
+/// What the system stands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The embedded broker and SQLite.
+    Embedded,
+    /// Three Kafka brokers and PostgreSQL.
+    Cluster,
+}
+
+/// Services with a database.
+pub const STORING: [&str; 4] = ["payments", "history", "notifier", "analytics"];
+/// All services.
+pub const SERVICES: [&str; 5] = ["gateway", "payments", "history", "notifier", "analytics"];
+
+/// Where everything listens.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    rest: String,
+    grpc: BTreeMap<&'static str, String>,
+    admin: BTreeMap<&'static str, String>,
+}
+
+impl Addresses {
+    fn free() -> anyhow::Result<Self> {
+        let free = || anyhow::Ok(format!("127.0.0.1:{}", ports::free()?));
+        let each = || SERVICES.iter().map(|name| Ok((*name, free()?))).collect::<anyhow::Result<_>>();
+        Ok(Self { rest: free()?, grpc: each()?, admin: each()? })
+    }
+
+    /// The REST door.
+    pub fn rest(&self) -> &str {
+        &self.rest
+    }
+
+    /// A service's gRPC door.
+    pub fn grpc(&self, service: &str) -> String {
+        self.grpc.get(service).cloned().unwrap_or_default()
+    }
+
+    /// A service's admin server.
+    pub fn admin(&self, service: &str) -> String {
+        self.admin.get(service).cloned().unwrap_or_default()
+    }
+
+    /// As settings.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let mut pairs = vec![("GATEWAY__REST_ADDRESS".to_owned(), self.rest.clone())];
+        for service in SERVICES {
+            let section = service.to_ascii_uppercase();
+            pairs.push((format!("{section}__GRPC_ADDRESS"), self.grpc(service)));
+            pairs.push((format!("{section}__ADMIN_ADDRESS"), self.admin(service)));
+            if service != "gateway" {
+                pairs.push((format!("GATEWAY__{section}_ADDRESSES"), self.grpc(service)));
+            }
+        }
+        pairs
+    }
+}
+
+/// A running system with its sinks.
+#[derive(Debug)]
+pub struct Footing {
+    /// What it stands on.
+    pub kind: Kind,
+    /// Where it listens.
+    pub addresses: Addresses,
+    /// Its REST door.
+    pub rest: Rest,
+    /// Its gRPC doors.
+    pub clients: Clients,
+    /// Where its mails arrive.
+    pub smtp: smtp::Sink,
+    /// Where its spans arrive.
+    pub otlp: otlp::Sink,
+    /// The settings it was started with; more can be started with the same.
+    pub environment: Vec<(String, String)>,
+    mesh: Option<Mesh>,
+    data: tempfile::TempDir,
+}
+
+impl Footing {
+    /// The system that all tests share that need none of their own.
+    pub async fn shared(kind: Kind) -> anyhow::Result<&'static Self> {
+        static EMBEDDED: OnceCell<Footing> = OnceCell::const_new();
+        static CLUSTER: OnceCell<Footing> = OnceCell::const_new();
+        let cell = match kind {
+            Kind::Embedded => &EMBEDDED,
+            Kind::Cluster => &CLUSTER,
+        };
+        cell.get_or_try_init(|| Self::start(kind, &[])).await
+    }
+
+    /// A system of one's own, with more settings.
+    pub async fn start(kind: Kind, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let mut footing = Self::prepare(kind, settings).await?;
+        footing.up().await?;
+        Ok(footing)
+    }
+
+    /// Everything around the system, and its settings, but not the system.
+    pub async fn prepare(kind: Kind, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let addresses = Addresses::free()?;
+        let smtp = smtp::Sink::start().await?;
+        let otlp = otlp::Sink::start().await?;
+        let mut environment = addresses.environment();
+        let mut set = |key: &str, value: String| environment.push((key.to_owned(), value));
+        set("NOTIFIER__SMTP_URL", smtp.url());
+        set("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.endpoint());
+        set("OTEL_TRACES_SAMPLER", "always_on".to_owned());
+        // What a test needs to see fails the test; the rest is noise.
+        set("TELEMETRY__LOG", std::env::var("TEST_LOG").unwrap_or_else(|_| "error".to_owned()));
+        set("TELEMETRY__LOG_FORMAT", "text".to_owned());
+        if kind == Kind::Cluster {
+            let kafka = kafka::Cluster::shared(3).await?;
+            let prefix = format!("t{}.", uuid::Uuid::now_v7().simple());
+            set("KAFKA__BROKERS", kafka.bootstrap_servers());
+            set("KAFKA__TOPIC_PREFIX", prefix);
+            let postgres = postgres::Server::shared().await?;
+            for service in STORING {
+                let key = format!("{}__DATABASE_URL", service.to_ascii_uppercase());
+                set(&key, postgres.fresh_database(service).await?);
+            }
+        }
+        for (key, value) in settings {
+            set(key, (*value).to_owned());
+        }
+        let footing = Self {
+            kind,
+            rest: Rest::new(addresses.rest()),
+            clients: Clients::new(&addresses)?,
+            addresses,
+            smtp,
+            otlp,
+            environment,
+            mesh: None,
+            data: tempfile::tempdir()?,
+        };
+        if kind == Kind::Cluster {
+            ensure_topics(&footing.kafka()?, &ordermesh::topic_specs(PARTITIONS, 3)).await?;
+        }
+        Ok(footing)
+    }
+
+    /// The Kafka settings of this system; on the cluster only.
+    pub fn kafka(&self) -> anyhow::Result<KafkaOptions> {
+        let mut config = chassis::config::Config::load(None, self.environment.clone());
+        let options = KafkaOptions::read(&mut config);
+        config.finish()?;
+        Ok(options)
+    }
+
+    /// One of the settings.
+    pub fn setting(&self, key: &str) -> Option<&str> {
+        self.environment.iter().rev().find(|(of, _)| of == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Starts the services in this process and waits until they are ready.
+    pub async fn up(&mut self) -> anyhow::Result<()> {
+        let options = UpOptions {
+            data: self.data.path().to_owned(),
+            config: None,
+            environment: self.environment.clone(),
+        };
+        let mesh = tokio::task::spawn_blocking(move || {
+            let mesh = Mesh::start(&options)?;
+            let ready = mesh.wait_until_ready(READY);
+            ready.map_err(|missing| anyhow::anyhow!("not ready: {}", missing.join("; ")))?;
+            anyhow::Ok(mesh)
+        });
+        self.mesh = Some(mesh.await.context("the system panicked")??);
+        Ok(())
+    }
+
+    /// Stops the services, in order.
+    pub async fn down(&mut self) -> anyhow::Result<()> {
+        if let Some(mesh) = self.mesh.take() {
+            tokio::task::spawn_blocking(move || mesh.drain()).await??;
+        }
+        Ok(())
+    }
+
+    /// Asks a service's database directly; on the cluster only.
+    pub async fn count(&self, service: &str, sql: &str) -> anyhow::Result<i64> {
+        let key = format!("{}__DATABASE_URL", service.to_ascii_uppercase());
+        let url = self.setting(&key).context("no database of its own")?;
+        let database = url.rsplit('/').next().unwrap_or_default();
+        let client = postgres::Server::shared().await?.connect(database).await?;
+        Ok(client.query_one(sql, &[]).await?.get(0))
+    }
+
+    /// Where the brokers are.
+    pub fn brokers(&self) -> String {
+        let embedded = self.mesh.as_ref().and_then(Mesh::embedded_broker);
+        embedded
+            .or_else(|| self.setting("KAFKA__BROKERS").map(str::to_owned))
+            .unwrap_or_default()
+    }
+
+    /// A topic's name on the brokers.
+    pub fn topic(&self, name: &str) -> String {
+        format!("{}{name}", self.setting("KAFKA__TOPIC_PREFIX").unwrap_or_default())
+    }
+}

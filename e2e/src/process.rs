@@ -1,0 +1,46 @@
+//! Services as processes of their own, from their own binaries.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::Context as _;
+use http::StatusCode;
+use testkit::{
+    process::{Process, Scratch, Spec},
+    wait::until,
+};
+
+use crate::{footing::Footing, rest::Rest};
+
+/// How long a service may take to be ready.
+const READY: Duration = Duration::from_secs(60);
+
+/// A service's own binary, which cargo built beside this test's.
+fn binary(service: &str) -> anyhow::Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let folder = test.ancestors().nth(2).context("the target folder")?;
+    let path = folder.join(service);
+    anyhow::ensure!(path.exists(), "{} is not built; `make test` does", path.display());
+    Ok(path)
+}
+
+/// Starts a service of a footing and waits until it is ready.
+pub async fn start(
+    footing: &Footing,
+    service: &str,
+    scratch: &Scratch,
+) -> anyhow::Result<Process> {
+    let log = scratch.path().join(format!("{service}.log"));
+    let mut spec = Spec::new(service, binary(service)?, log).arg("run");
+    for (key, value) in &footing.environment {
+        spec = spec.env(key, value);
+    }
+    let process = Process::spawn(spec).await?;
+    let admin = Rest::new(&footing.addresses.admin(service));
+    until(&format!("{service} to be ready"), READY, async || {
+        let ready = admin.get("/readyz").await?;
+        anyhow::ensure!(ready.status == StatusCode::OK, "{ready:?}");
+        anyhow::Ok(())
+    })
+    .await?;
+    Ok(process)
+}

@@ -1,0 +1,205 @@
+//! How fast each service works off a backlog, on Kafka and PostgreSQL, and
+//! whether a record costs the same however many came before it.
+//!
+//! Each service runs alone, from its own binary, so that what is measured is its
+//! own. Rates depend on the machine; the bounds are far below what a small one
+//! reaches.
+
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use e2e::{
+    footing::{Footing, Kind},
+    process::start,
+    rest::Rest,
+};
+use prost::{Message as _, Name as _};
+use proto::{
+    event::{ContentHash, PlacedLine, PlacedOrder},
+    events::v1::OrderPlaced,
+    id::{OrderId, ProductId, UserId},
+    money::{Currency, Money},
+    time::UnixMicros,
+};
+use rdkafka::{
+    ClientConfig,
+    message::{Header, OwnedHeaders},
+    producer::{FutureProducer, FutureRecord},
+};
+use testkit::{
+    harness::{Needs, Suite},
+    process::Scratch,
+    wait::until,
+};
+
+const FEW: i64 = 5_000;
+const MANY: i64 = 50_000;
+/// No service may be slower than this, in records a second.
+const SLOWEST: f64 = 5_000.0;
+/// CPU time of a record may differ by this between few and many.
+const GROWTH: f64 = 0.20;
+
+fn main() -> ExitCode {
+    Suite::new()
+        .timeout(Duration::from_secs(400))
+        .test("cluster::a backlog is worked off fast, at a constant cost", [
+            Needs::Kafka,
+            Needs::Postgres,
+        ], backlog)
+        .run()
+}
+
+/// One service's figures over one backlog.
+struct Figures {
+    service: &'static str,
+    records: i64,
+    seconds: f64,
+    cpu_seconds: f64,
+}
+
+impl Figures {
+    fn rate(&self) -> f64 {
+        count(self.records) / self.seconds
+    }
+
+    fn cpu_micros(&self) -> f64 {
+        self.cpu_seconds * 1e6 / count(self.records)
+    }
+}
+
+/// Counts here are far below 2^52.
+#[allow(clippy::cast_precision_loss)]
+fn count(number: i64) -> f64 {
+    number as f64
+}
+
+async fn backlog() -> anyhow::Result<()> {
+    let few = work_off(FEW).await?;
+    let many = work_off(MANY).await?;
+    println!("service      records   records/s   CPU us/record   at {FEW}: CPU us/record");
+    let mut slow = Vec::new();
+    for (few, many) in few.iter().zip(&many) {
+        println!(
+            "{:<10} {:>9} {:>11.0} {:>15.1} {:>12.1}",
+            many.service,
+            many.records,
+            many.rate(),
+            many.cpu_micros(),
+            few.cpu_micros(),
+        );
+        if many.rate() < SLOWEST {
+            slow.push(format!("{} works off {:.0} a second", many.service, many.rate()));
+        }
+        if many.cpu_micros() > few.cpu_micros() * (1.0 + GROWTH) {
+            slow.push(format!("{}'s cost grows with the backlog", many.service));
+        }
+    }
+    anyhow::ensure!(slow.is_empty(), "{}", slow.join("; "));
+    Ok(())
+}
+
+/// Lets each service in turn work off as many orders, and what the ones before
+/// it made of them.
+async fn work_off(orders: i64) -> anyhow::Result<Vec<Figures>> {
+    let footing = Footing::prepare(Kind::Cluster, &[("OTEL_SDK_DISABLED", "true")]).await?;
+    preload(&footing, orders).await?;
+    let settled = "SELECT count(*) FROM payments WHERE status <> 0";
+    let plan: [(&str, &str, i64, i64); 4] = [
+        ("history", "SELECT count(*) FROM orders", orders, orders),
+        ("payments", settled, orders, orders),
+        // One line an order is one mail; each takes an order and a payment.
+        ("notifier", "SELECT count(*) FROM notifications WHERE published", orders, orders * 2),
+        // Orders, payments and mails.
+        ("analytics", "SELECT count(*) FROM inbox", orders * 3, orders * 3),
+    ];
+    let scratch = Scratch::new("rates")?;
+    let mut figures = Vec::new();
+    for (service, sql, rows, records) in plan {
+        figures.push(measure(&footing, &scratch, service, sql, rows, records).await?);
+    }
+    Ok(figures)
+}
+
+async fn measure(
+    footing: &Footing,
+    scratch: &Scratch,
+    service: &'static str,
+    sql: &str,
+    rows: i64,
+    records: i64,
+) -> anyhow::Result<Figures> {
+    // From the start of its process: it begins before it says that it is ready.
+    let begin = Instant::now();
+    let process = start(footing, service, scratch).await?;
+    until(&format!("{service} to be through"), Duration::from_secs(120), async || {
+        let done = footing.count(service, sql).await?;
+        anyhow::ensure!(done >= rows, "{done} of {rows}");
+        anyhow::Ok(())
+    })
+    .await?;
+    let seconds = begin.elapsed().as_secs_f64();
+    let cpu_seconds = cpu_seconds(process.id())?;
+    let status = Rest::new(&footing.addresses.admin(service)).get("/status").await?.json();
+    assert_eq!(status["ready"], true, "{status}");
+    process.stop(Duration::from_secs(25)).await?;
+    Ok(Figures { service, records, seconds, cpu_seconds })
+}
+
+/// User and system time of a process (proc(5), fields 14 and 15 of `stat`, in
+/// ticks of 10 ms).
+fn cpu_seconds(id: u32) -> anyhow::Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
+    let fields = stat.rsplit(')').next().context("stat")?;
+    let ticks = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(|field| Ok(field.parse::<i64>()?))
+        .sum::<anyhow::Result<i64>>()?;
+    Ok(count(ticks) / 100.0)
+}
+
+async fn preload(footing: &Footing, orders: i64) -> anyhow::Result<()> {
+    let producer: FutureProducer = ClientConfig::new()
+        .set("bootstrap.servers", footing.brokers())
+        .set("linger.ms", "5")
+        .set("partitioner", "murmur2_random")
+        .create()?;
+    let topic = footing.topic("orders.v1");
+    let mut sent = Vec::new();
+    for number in 1..=orders {
+        let order = order(number)?;
+        let (key, value) = (order.key(), OrderPlaced::from(&order).encode_to_vec());
+        let full_name = OrderPlaced::full_name();
+        let headers = OwnedHeaders::new()
+            .insert(Header { key: "ce_id", value: Some(&key) })
+            .insert(Header { key: "ce_type", value: Some(&full_name) });
+        let record = FutureRecord::to(&topic).key(&key).payload(&value).headers(headers);
+        sent.push(producer.send_result(record).map_err(|(error, _)| error)?);
+    }
+    for delivery in futures::future::join_all(sent).await {
+        delivery?.map_err(|(error, _)| error)?;
+    }
+    Ok(())
+}
+
+fn order(number: i64) -> anyhow::Result<PlacedOrder> {
+    Ok(PlacedOrder {
+        order_id: OrderId::random(),
+        user_id: UserId::try_from(number % 10_000 + 1)?,
+        lines: vec![PlacedLine {
+            product_id: ProductId::try_from(number % 500 + 1)?,
+            name: format!("Product {}", number % 500 + 1),
+            unit_price: 999,
+            quantity: 1,
+        }],
+        total: Money::new(999, Currency::USD),
+        email: "buyer@customers.example".parse()?,
+        payment_token: None,
+        placed_at: UnixMicros::now(),
+        content_hash: ContentHash([7; 32]),
+    })
+}

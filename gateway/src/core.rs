@@ -1,0 +1,61 @@
+//! What both doors work with.
+
+use std::{sync::Arc, time::Duration};
+
+use chassis::{error::Error, grpc::Deadline};
+use proto::{
+    event::TrackedEvent,
+    id::{OrderId, UserEventId},
+    orders::v1::OrderView,
+};
+
+use crate::{
+    backend::Backend,
+    gate::Gate,
+    place::{Accepted, Placing},
+    track,
+    validate::ValidOrder,
+    view,
+    watch::Hub,
+};
+
+/// The gateway without its doors. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Core {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) gate: Gate,
+    pub(crate) hub: Hub,
+    pub(crate) placing: Placing,
+    pub(crate) timeouts: Timeouts,
+}
+
+/// How long requests may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timeouts {
+    /// What is put on Kafka.
+    pub(crate) place: Duration,
+    /// What is read from the services.
+    pub(crate) read: Duration,
+}
+
+impl Core {
+    pub(crate) async fn place(
+        &self,
+        order: ValidOrder,
+        deadline: Deadline,
+    ) -> Result<Accepted, Error> {
+        self.placing.place(&*self.backend, order, deadline).await
+    }
+
+    pub(crate) async fn track(
+        &self,
+        event: &TrackedEvent,
+        deadline: Deadline,
+    ) -> Result<UserEventId, Error> {
+        track::track(&*self.backend, event, deadline).await
+    }
+
+    pub(crate) async fn view(&self, id: OrderId, deadline: Deadline) -> Result<OrderView, Error> {
+        view::read(&*self.backend, id, deadline).await
+    }
+}

@@ -1,0 +1,57 @@
+//! The gateway as a service: built, bound, running.
+
+use std::sync::Arc;
+
+use chassis::{
+    config::Config,
+    grpc::GrpcRoutes,
+    service::{Context, Service},
+};
+
+use crate::{
+    backend::{Backend, Live},
+    core::Core,
+    gate::Gate,
+    grpc,
+    options::Options,
+    rest,
+    watch::Hub,
+};
+
+/// The gateway.
+#[derive(Debug)]
+pub struct Gateway;
+
+impl Service for Gateway {
+    const NAME: &'static str = "gateway";
+    const SECTION: &'static str = "GATEWAY";
+    const ADMIN_ADDRESS: &'static str = "127.0.0.1:9100";
+
+    type Options = Options;
+
+    fn options(config: &mut Config) -> Options {
+        Options::read(&mut config.section(Self::SECTION))
+    }
+
+    async fn start(options: Options, context: &mut Context) -> anyhow::Result<()> {
+        let publisher = context.publisher()?;
+        let backend: Arc<dyn Backend> = Arc::new(Live::new(publisher, &options.addresses)?);
+        let hub = Hub::new(Arc::clone(&backend), options.hub);
+        let polling = hub.clone().run(context.doors_closing(), context.shutdown());
+        context.spawn("watch", polling);
+        let core = Core {
+            backend,
+            gate: Gate::new(options.max_in_flight),
+            hub,
+            placing: options.placing,
+            timeouts: options.timeouts,
+        };
+        let routes = GrpcRoutes::new().with(grpc::server(core.clone()));
+        context
+            .serve_grpc(options.grpc_address, proto::DESCRIPTORS, routes)
+            .await?;
+        context
+            .serve_http(options.rest_address, rest::router(core))
+            .await
+    }
+}

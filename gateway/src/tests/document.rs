@@ -1,0 +1,207 @@
+//! The OpenAPI document and its page.
+
+use std::collections::BTreeSet;
+
+use axum::{
+    body::Body,
+    http::{Method, Request, StatusCode, header},
+};
+use serde_json::Value;
+
+use super::Doors;
+
+/// Every route of the contract.
+const ROUTES: [(&str, &str); 19] = [
+    ("post", "/order"),
+    ("post", "/orders"),
+    ("get", "/orders"),
+    ("get", "/orders/{orderId}"),
+    ("get", "/orders/{orderId}/events"),
+    ("get", "/orders/{orderId}/payment"),
+    ("get", "/orders/{orderId}/notifications"),
+    ("get", "/users/{userId}/orders"),
+    ("post", "/events"),
+    ("get", "/analytics/stats"),
+    ("get", "/analytics/rate"),
+    ("get", "/analytics/top-products"),
+    ("get", "/analytics/product-pairs"),
+    ("get", "/analytics/users/{userId}"),
+    ("get", "/analytics/funnel"),
+    ("get", "/openapi.json"),
+    ("get", "/docs"),
+    ("get", "/docs/"),
+    ("get", "/docs/{file}"),
+];
+
+async fn document(doors: &Doors) -> Value {
+    let answer = doors.get("/openapi.json").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.header(header::CONTENT_TYPE), "application/json");
+    answer.json()
+}
+
+fn documented(document: &Value) -> BTreeSet<(String, String)> {
+    let paths = document["paths"].as_object().unwrap();
+    paths
+        .iter()
+        .flat_map(|(path, item)| {
+            let methods = item.as_object().unwrap().keys();
+            methods.map(move |method| (method.clone(), path.clone()))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn the_document_lists_the_routes_of_the_contract_and_no_others() {
+    let doors = Doors::open();
+    let expected = ROUTES
+        .iter()
+        .map(|(method, path)| ((*method).to_owned(), (*path).to_owned()))
+        .collect();
+    assert_eq!(documented(&document(&doors).await), expected);
+}
+
+#[tokio::test]
+async fn every_route_is_served_with_its_documented_methods_and_no_others() {
+    let doors = Doors::open();
+    let documented = documented(&document(&doors).await);
+    let paths: BTreeSet<_> = documented.iter().map(|(_, path)| path.clone()).collect();
+    for path in paths {
+        let request = Request::builder()
+            .method(Method::TRACE)
+            .uri(path.replace(['{', '}'], ""))
+            .body(Body::empty());
+        let answer = doors.send(request.unwrap()).await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        let allowed: BTreeSet<_> = answer
+            .header(header::ALLOW)
+            .split(',')
+            .map(str::to_ascii_lowercase)
+            // Served by the router for each GET.
+            .filter(|method| method != "head")
+            .collect();
+        let expected: BTreeSet<_> = documented
+            .iter()
+            .filter(|(_, of)| *of == path)
+            .map(|(method, _)| method.clone())
+            .collect();
+        assert_eq!(allowed, expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_reference_of_the_document_leads_somewhere() {
+    let doors = Doors::open();
+    let document = document(&doors).await;
+    let mut references = Vec::new();
+    collect_references(&document, &mut references);
+    assert!(!references.is_empty());
+    for reference in references {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+fn collect_references(value: &Value, references: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(Value::String(reference)) = fields.get("$ref") {
+                references.push(reference.clone());
+            }
+            fields
+                .values()
+                .for_each(|value| collect_references(value, references));
+        }
+        Value::Array(items) => {
+            items
+                .iter()
+                .for_each(|value| collect_references(value, references));
+        }
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn placing_an_order_documents_every_status_of_the_error_table() {
+    let doors = Doors::open();
+    let document = document(&doors).await;
+    for path in ["/order", "/orders"] {
+        let responses = &document["paths"][path]["post"]["responses"];
+        for status in [
+            "202", "400", "408", "413", "415", "422", "429", "431", "500", "503", "504",
+        ] {
+            assert!(
+                responses[status].is_object(),
+                "{path} {status}: {responses}"
+            );
+        }
+    }
+    let missing = &document["paths"]["/orders/{orderId}"]["get"]["responses"]["404"];
+    assert!(missing["headers"]["Retry-After"].is_object(), "{missing}");
+}
+
+#[tokio::test]
+async fn a_problem_has_the_fields_that_are_documented() {
+    let doors = Doors::open();
+    let document = document(&doors).await;
+    let described = &document["components"]["schemas"]["Problem"]["properties"];
+    let error = chassis::error::Error::invalid_field("userId", "is required")
+        .with("order_id", "o")
+        .with("trace_id", "t");
+    let problem = serde_json::to_value(error.problem()).unwrap();
+    let names = |value: &Value| {
+        value
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<BTreeSet<_>>()
+    };
+    assert_eq!(names(&problem), names(described));
+    let reasons = &document["components"]["schemas"]["ProblemReason"]["enum"];
+    assert!(
+        reasons.as_array().unwrap().contains(&problem["reason"]),
+        "{reasons}"
+    );
+}
+
+#[tokio::test]
+async fn the_page_and_its_files_need_no_other_host() {
+    let doors = Doors::open();
+    let moved = doors.get("/docs").await;
+    assert_eq!(
+        (moved.status, moved.header(header::LOCATION)),
+        (StatusCode::PERMANENT_REDIRECT, "/docs/")
+    );
+    let page = doors.get("/docs/").await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.header(header::CONTENT_TYPE).starts_with("text/html"));
+    assert!(
+        page.header(header::CONTENT_SECURITY_POLICY)
+            .starts_with("default-src 'self'")
+    );
+    let html = std::str::from_utf8(&page.body).unwrap();
+    let mut files = Vec::new();
+    for attribute in ["src=\"", "href=\""] {
+        for link in html.split(attribute).skip(1) {
+            let link = link.split('"').next().unwrap();
+            assert!(!link.contains("//"), "another host: {link}");
+            files.push(link.trim_start_matches("./").to_owned());
+        }
+    }
+    assert!(files.iter().any(|file| file.ends_with(".js")), "{files:?}");
+    assert!(
+        !html.contains("<script>"),
+        "the policy forbids scripts within the page"
+    );
+    for file in files {
+        let answer = doors.get(&format!("/docs/{file}")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{file}");
+        assert!(!answer.body.is_empty(), "{file}");
+    }
+    let start = doors.get("/docs/swagger-initializer.js").await;
+    let script = std::str::from_utf8(&start.body).unwrap();
+    assert!(script.contains("\"url\": \"/openapi.json\""), "{script}");
+    assert!(script.contains("\"validatorUrl\": \"none\""), "{script}");
+    assert!(!script.contains("http"), "{script}");
+}

@@ -1,0 +1,165 @@
+//! An order with what each service knows of it.
+//!
+//! Invariant: a service that is away costs its own part only. History is the
+//! exception: without the order there is nothing to show.
+
+use chassis::{
+    error::{Error, Reason},
+    grpc::Deadline,
+};
+use proto::{
+    history::v1::{Order, OrderStatus},
+    id::OrderId,
+    notifier::v1::{Notification, OrderNotifications},
+    orders::v1::OrderView,
+    payments::v1::{Payment, PaymentStatus},
+};
+
+use crate::{backend::Backend, place::RETRY_AFTER};
+
+/// Names of the parts in `unavailable`.
+pub(crate) const PAYMENTS: &str = "payments";
+pub(crate) const NOTIFICATIONS: &str = "notifications";
+
+/// What the services know of one order; absent is what none of them told yet.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Parts {
+    pub(crate) order: Option<Order>,
+    pub(crate) payment: Part<Option<Payment>>,
+    pub(crate) notifications: Part<OrderNotifications>,
+}
+
+/// What one service last said.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) enum Part<T> {
+    /// It was not asked yet, or did not answer.
+    #[default]
+    Unread,
+    /// Its answer.
+    Read(T),
+}
+
+impl<T> Part<T> {
+    fn read(&self) -> Option<&T> {
+        match self {
+            Self::Unread => None,
+            Self::Read(part) => Some(part),
+        }
+    }
+}
+
+impl Parts {
+    /// Whether the payment came to its end, so that asking again tells nothing.
+    pub(crate) fn is_payment_settled(&self) -> bool {
+        let payment = self.payment.read().and_then(Option::as_ref);
+        payment.is_some_and(|payment| {
+            matches!(
+                payment.status(),
+                PaymentStatus::Captured | PaymentStatus::Declined
+            )
+        })
+    }
+
+    /// Whether every mail came to its end, so that asking again tells nothing.
+    pub(crate) fn are_notifications_complete(&self) -> bool {
+        self.notifications.read().is_some_and(|part| part.complete)
+    }
+
+    /// Whether nothing more will happen to the order.
+    pub(crate) fn is_final(&self) -> bool {
+        let settled = self.order.as_ref().is_some_and(|order| {
+            matches!(order.status(), OrderStatus::Paid | OrderStatus::Declined)
+        });
+        settled && self.are_notifications_complete()
+    }
+
+    /// The order as callers see it, once history knows it.
+    pub(crate) fn view(&self) -> Option<OrderView> {
+        let order = self.order.clone()?;
+        let mut unavailable = Vec::new();
+        if self.payment.read().is_none() {
+            unavailable.push(PAYMENTS.to_owned());
+        }
+        if self.notifications.read().is_none() {
+            unavailable.push(NOTIFICATIONS.to_owned());
+        }
+        let payment = self.payment.read().cloned().flatten();
+        let notifications = self
+            .notifications
+            .read()
+            .map(|part| part.notifications.iter().map(shown).collect())
+            .unwrap_or_default();
+        let r#final = self.is_final();
+        Some(OrderView {
+            order: Some(order),
+            payment,
+            notifications,
+            r#final,
+            unavailable,
+        })
+    }
+}
+
+/// Stands for a value that must not be seen.
+const MASK: &str = "[redacted]";
+
+/// A mail as callers see it. Whoever knows an order's id can look at its mails;
+/// that is no reason to tell them an address.
+pub(crate) fn shown(notification: &Notification) -> Notification {
+    Notification {
+        recipient: MASK.to_owned(),
+        text_body: String::new(),
+        html_body: String::new(),
+        ..notification.clone()
+    }
+}
+
+/// The order as all services know it now.
+pub(crate) async fn read(
+    backend: &dyn Backend,
+    id: OrderId,
+    deadline: Deadline,
+) -> Result<OrderView, Error> {
+    let ids = [id];
+    // The parts get less time than the whole, so that one that hangs leaves
+    // enough for an answer without it.
+    let parts_deadline = deadline.at_most(deadline.remaining() * 3 / 4);
+    let (orders, payments, notifications) = tokio::join!(
+        backend.orders(&ids, deadline),
+        backend.payments(&ids, parts_deadline),
+        backend.notifications(&ids, parts_deadline),
+    );
+    let parts = Parts {
+        order: orders?.pop(),
+        payment: part(PAYMENTS, payments.map(|mut payments| payments.pop())),
+        notifications: part(
+            NOTIFICATIONS,
+            notifications.map(|mut orders| orders.pop().unwrap_or_default()),
+        ),
+    };
+    parts.view().ok_or_else(|| unknown_order(id))
+}
+
+fn part<T>(name: &'static str, answer: Result<T, Error>) -> Part<T> {
+    match answer {
+        Ok(part) => Part::Read(part),
+        Err(error) => {
+            tracing::debug!(
+                part = name,
+                cause = error.cause(),
+                "a part could not be read"
+            );
+            Part::Unread
+        }
+    }
+}
+
+/// No service knows the order; it may be on its way.
+pub(crate) fn unknown_order(id: OrderId) -> Error {
+    Error::new(
+        Reason::NotFound,
+        "no order of this id is stored, or not yet",
+    )
+    .with("order_id", id.to_string())
+    .retry_after(RETRY_AFTER)
+}

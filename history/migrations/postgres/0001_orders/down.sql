@@ -1,0 +1,2 @@
+DROP TABLE payment_outcomes;
+DROP TABLE orders;

@@ -1,0 +1,97 @@
+//! From records to the store.
+//!
+//! Invariant: a record is done once its fact stands in the database, and nothing
+//! else is done with it. So a crash, a rebalance or a zombie's late commit at any
+//! point leads to the same rows.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chassis::kafka::{Delivery, Handler, HandlerError, Poison, Record, Settlement, headers};
+use prost::Name as _;
+use proto::{
+    event::{ORDERS, PAYMENTS, PlacedOrder, SettledPayment},
+    events::v1::{OrderPlaced, PaymentSettled},
+    time::UnixMicros,
+};
+
+use crate::{
+    fact::Fact,
+    store::{Store, Verdict},
+};
+
+/// Stores what records tell.
+pub struct Recorder(Arc<dyn Store>);
+
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Recorder")
+    }
+}
+
+impl Recorder {
+    /// Stores into this store.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self(store)
+    }
+}
+
+#[async_trait]
+impl Handler for Recorder {
+    type Event = Fact;
+
+    fn decode(&self, record: &Record) -> Result<Fact, Poison> {
+        if tells_of_a_payment(record) {
+            record
+                .event::<PaymentSettled, _>(SettledPayment::key)
+                .map(Fact::from)
+        } else {
+            record
+                .event::<OrderPlaced, _>(PlacedOrder::key)
+                .map(Fact::from)
+        }
+    }
+
+    async fn handle(&self, batch: &[Delivery<Fact>]) -> Result<Vec<Settlement>, HandlerError> {
+        let facts = batch
+            .iter()
+            .map(|delivery| {
+                let trace_id = delivery.trace_id().and_then(|id| id.parse().ok());
+                delivery.event.clone().traced(trace_id)
+            })
+            .collect();
+        let verdicts = self.0.apply(facts, UnixMicros::now()).await?;
+        Ok(batch
+            .iter()
+            .zip(verdicts)
+            .map(|(delivery, verdict)| match verdict {
+                Verdict::Stands => Settlement::Done,
+                Verdict::Conflicts => Settlement::Poison(conflict(&delivery.event)),
+            })
+            .collect())
+    }
+}
+
+/// Each topic holds one type, and another there is a mistake that
+/// [`Record::event`] finds. Replayed dead letters come from a topic that holds
+/// both, where a record's own type decides.
+fn tells_of_a_payment(record: &Record) -> bool {
+    match record.topic() {
+        ORDERS => false,
+        PAYMENTS => true,
+        _ => record.text_header(headers::CE_TYPE) == Some(PaymentSettled::full_name().as_str()),
+    }
+}
+
+fn conflict(fact: &Fact) -> Poison {
+    match fact {
+        Fact::Placed(order) => Poison::conflict(format!(
+            "order {} is stored with other content, which was left as it is",
+            order.order_id
+        )),
+        Fact::Settled(outcome) => Poison::conflict(format!(
+            "the payment of order {} is stored with another outcome, which was left as it is",
+            outcome.order_id
+        )),
+    }
+}

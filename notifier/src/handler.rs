@@ -1,0 +1,75 @@
+//! Merges what the topics bring into the store.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chassis::kafka::{Delivery, Handler, HandlerError, Poison, Record, Settlement};
+use proto::{
+    event::{PAYMENTS, PlacedOrder, SettledPayment},
+    events::v1::{OrderPlaced, PaymentSettled},
+    time::UnixMicros,
+};
+use tokio::sync::Notify;
+
+use crate::{
+    fact::{Fact, Half},
+    store::{Store, Verdict},
+};
+
+/// Handles `orders.v1` and `payments.v1`.
+pub struct Merging {
+    store: Arc<dyn Store>,
+    wake: Arc<Notify>,
+}
+
+impl std::fmt::Debug for Merging {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Merging")
+    }
+}
+
+impl Merging {
+    /// Merges into a store and notifies `wake` when mails were written.
+    pub fn new(store: Arc<dyn Store>, wake: Arc<Notify>) -> Self {
+        Self { store, wake }
+    }
+}
+
+#[async_trait]
+impl Handler for Merging {
+    type Event = Half;
+
+    fn decode(&self, record: &Record) -> Result<Half, Poison> {
+        if record.topic() == PAYMENTS {
+            let payment: SettledPayment = record.event::<PaymentSettled, _>(SettledPayment::key)?;
+            return Ok(Half::Settled((&payment).into()));
+        }
+        let order: PlacedOrder = record.event::<OrderPlaced, _>(PlacedOrder::key)?;
+        Ok(Half::Placed(Box::new(order)))
+    }
+
+    async fn handle(&self, batch: &[Delivery<Half>]) -> Result<Vec<Settlement>, HandlerError> {
+        let facts = batch
+            .iter()
+            .map(|delivery| Fact {
+                half: delivery.event.clone(),
+                traceparent: delivery.traceparent(),
+            })
+            .collect();
+        let merged = self.store.merge(facts, UnixMicros::now()).await?;
+        if merged.mails > 0 {
+            // Kept for an outbox that is just about to wait.
+            self.wake.notify_one();
+        }
+        Ok(merged
+            .verdicts
+            .into_iter()
+            .map(|verdict| match verdict {
+                Verdict::Stands => Settlement::Done,
+                Verdict::Conflicts => Settlement::Poison(Poison::conflict(
+                    "the order came before with other content, or its payment with another outcome",
+                )),
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,32 @@
+//! The port to a mail server, and its two adapters.
+
+mod keep;
+mod smtp;
+
+use async_trait::async_trait;
+
+pub use keep::Keep;
+pub use smtp::{Smtp, SmtpError, SmtpOptions};
+
+use crate::mail::StoredMail;
+
+/// Hands mails to a server.
+#[async_trait]
+pub trait Mailer: Send + Sync + 'static {
+    /// Sends one mail. Ends within a bound of its own.
+    async fn send(&self, mail: &StoredMail) -> Sent;
+}
+
+/// How sending went. Texts hold no private data: servers like to quote the
+/// address, so only their codes are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sent {
+    /// The server took it.
+    Taken,
+    /// The server does not want this mail now (SMTP 4xx); try again later.
+    Deferred(String),
+    /// The server refuses this mail for good (SMTP 5xx), or it cannot be a mail.
+    Refused(String),
+    /// The server did not answer; whether it has the mail is not known.
+    Unreachable(String),
+}

@@ -1,0 +1,5 @@
+//! The notifier service, alone in its process.
+
+fn main() -> std::process::ExitCode {
+    chassis::service::main::<notifier::Notifier>()
+}

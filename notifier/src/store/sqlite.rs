@@ -1,0 +1,370 @@
+//! Halves and mails in SQLite.
+//!
+//! A statement costs no round trip here, so a batch is a loop over prepared
+//! statements within its transaction. One connection writes at a time, so
+//! whatever a statement finds is committed.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chassis::db::{DbError, SqlitePool, statement};
+use diesel::{
+    QueryResult, QueryableByName, RunQueryDsl as _, SqliteConnection,
+    sql_types::{BigInt, Binary, Integer, Nullable, Text},
+};
+use proto::{
+    id::{NotificationId, OrderId},
+    time::UnixMicros,
+};
+use uuid::Uuid;
+
+use super::{
+    Attempt, Filter, Lease, Merged, OrderMails, Position, Store,
+    merge::{self, Batch, Pair, Standing, TracedMail},
+    row::{self, MailColumns, mail_columns},
+};
+use crate::{
+    compose::Composer,
+    fact::{Fact, Outcome},
+    mail::StoredMail,
+};
+
+const MERGE_PLACED: &str = "
+    INSERT INTO orders (order_id, user_id, content_hash, placed) VALUES (?, ?, ?, ?)
+    ON CONFLICT (order_id) DO UPDATE
+      SET content_hash = excluded.content_hash, placed = excluded.placed
+      WHERE content_hash IS NULL";
+
+const MERGE_SETTLED: &str = "
+    INSERT INTO orders (order_id, user_id, outcome) VALUES (?, ?, ?)
+    ON CONFLICT (order_id) DO UPDATE SET outcome = excluded.outcome WHERE outcome IS NULL";
+
+const SELECT_ORDER: &str =
+    "SELECT content_hash, placed, outcome, mails FROM orders WHERE order_id = ?";
+
+const INSERT_MAIL: &str = "
+    INSERT INTO notifications (notification_id, order_id, user_id, kind, line, recipient,
+        message_id, subject, text_body, html_body, traceparent, created_at, due_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (notification_id) DO NOTHING";
+
+const CLOSE_ORDER: &str = "UPDATE orders SET mails = ?, placed = NULL WHERE order_id = ?";
+
+const LEASE: &str = concat!(
+    "UPDATE notifications SET lease_token = ?, due_at = ?
+     WHERE notification_id IN (
+       SELECT notification_id FROM notifications
+       WHERE NOT published AND due_at <= ? ORDER BY due_at LIMIT ?)
+     RETURNING ",
+    mail_columns!(whole)
+);
+
+const RECORD: &str = "
+    UPDATE notifications
+    SET status = ?1, attempts = attempts + ?2, last_error = ?3, due_at = ?4,
+        sent_at = CASE WHEN ?1 <> 0 THEN ?5 END,
+        lease_token = CASE WHEN ?1 <> 0 THEN lease_token END
+    WHERE notification_id = ?6 AND lease_token = ?7 AND status = 0";
+
+const MARK_PUBLISHED: &str = "
+    UPDATE notifications SET published = TRUE, lease_token = NULL
+    WHERE notification_id = ? AND status <> 0";
+
+const SELECT_ONE: &str = concat!(
+    "SELECT ",
+    mail_columns!(whole),
+    " FROM notifications WHERE notification_id = ?"
+);
+
+const SELECT_OF_ORDER: &str = concat!(
+    "SELECT ",
+    mail_columns!(listed),
+    " FROM notifications WHERE order_id = ? ORDER BY created_at, line"
+);
+
+const SELECT_LIST: &str = concat!(
+    "SELECT ",
+    mail_columns!(listed),
+    " FROM notifications
+      WHERE (created_at, notification_id) < (?1, ?2)
+        AND (?3 IS NULL OR order_id = ?3)
+        AND (?4 IS NULL OR user_id = ?4)
+        AND (?5 IS NULL OR status = ?5)
+      ORDER BY created_at DESC, notification_id DESC LIMIT ?6"
+);
+
+/// Halves and mails in SQLite.
+#[derive(Debug)]
+pub(super) struct SqliteStore {
+    pool: SqlitePool,
+    composer: Arc<Composer>,
+}
+
+impl SqliteStore {
+    pub(super) fn new(pool: SqlitePool, composer: Arc<Composer>) -> Self {
+        Self { pool, composer }
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn merge(&self, facts: Vec<Fact>, now: UnixMicros) -> Result<Merged, DbError> {
+        let composer = Arc::clone(&self.composer);
+        self.pool
+            .transaction(move |connection| {
+                let batch = Batch::of(&facts);
+                let mut standing = Standing::default();
+                let mut pairs = merge_placed(connection, &batch, &mut standing)?;
+                pairs.append(&mut merge_settled(connection, &batch, &mut standing)?);
+                let (mails, counts) = merge::compose(&composer, pairs).map_err(row::uncomposed)?;
+                write(connection, &mails, &counts, now)?;
+                let verdicts = batch.verdicts(&facts, &standing);
+                Ok(Merged {
+                    verdicts,
+                    mails: mails.len(),
+                })
+            })
+            .await
+    }
+
+    async fn lease(&self, lease: Lease) -> Result<Vec<StoredMail>, DbError> {
+        self.pool
+            .transaction(move |connection| {
+                let rows = statement(LEASE)
+                    .bind::<Binary, _>(lease.token.as_bytes().as_slice())
+                    .bind::<BigInt, _>(lease.until.as_micros())
+                    .bind::<BigInt, _>(lease.now.as_micros())
+                    .bind::<BigInt, _>(lease.limit)
+                    .load(connection)?;
+                mails(rows)
+            })
+            .await
+    }
+
+    async fn record(
+        &self,
+        token: Uuid,
+        attempts: Vec<Attempt>,
+        now: UnixMicros,
+    ) -> Result<Vec<NotificationId>, DbError> {
+        self.pool
+            .transaction(move |connection| {
+                let mut accepted = Vec::with_capacity(attempts.len());
+                for attempt in attempts {
+                    let changed = statement(RECORD)
+                        .bind::<Integer, _>(attempt.status.number())
+                        .bind::<Integer, _>(i32::from(attempt.counts))
+                        .bind::<Text, _>(attempt.error)
+                        .bind::<BigInt, _>(attempt.due_at.as_micros())
+                        .bind::<BigInt, _>(now.as_micros())
+                        .bind::<Binary, _>(attempt.id.as_uuid().as_bytes().as_slice())
+                        .bind::<Binary, _>(token.as_bytes().as_slice())
+                        .execute(connection)?;
+                    if changed > 0 {
+                        accepted.push(attempt.id);
+                    }
+                }
+                Ok(accepted)
+            })
+            .await
+    }
+
+    async fn mark_published(&self, ids: Vec<NotificationId>) -> Result<(), DbError> {
+        self.pool
+            .transaction(move |connection| {
+                for id in ids {
+                    statement(MARK_PUBLISHED)
+                        .bind::<Binary, _>(id.as_uuid().as_bytes().as_slice())
+                        .execute(connection)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn mail(&self, id: NotificationId) -> Result<Option<StoredMail>, DbError> {
+        self.pool
+            .read(move |connection| {
+                let rows = statement(SELECT_ONE)
+                    .bind::<Binary, _>(id.as_uuid().as_bytes().as_slice())
+                    .load(connection)?;
+                Ok(mails(rows)?.pop())
+            })
+            .await
+    }
+
+    async fn of_orders(&self, ids: &[OrderId]) -> Result<Vec<OrderMails>, DbError> {
+        let ids = ids.to_vec();
+        self.pool
+            .read(move |connection| {
+                let mut orders = Vec::with_capacity(ids.len());
+                let mut of_orders = Vec::new();
+                for id in ids {
+                    let Some(order) = order(connection, id)? else {
+                        continue;
+                    };
+                    orders.push((id, order.mails));
+                    let rows = statement(SELECT_OF_ORDER)
+                        .bind::<Binary, _>(id.as_uuid().as_bytes().as_slice())
+                        .load(connection)?;
+                    of_orders.append(&mut mails(rows)?);
+                }
+                Ok(super::by_order(orders.into_iter(), of_orders))
+            })
+            .await
+    }
+
+    async fn list(
+        &self,
+        filter: Filter,
+        after: Position,
+        limit: i64,
+    ) -> Result<Vec<StoredMail>, DbError> {
+        self.pool
+            .read(move |connection| {
+                let order_id = filter.order_id.map(|id| id.as_bytes().to_vec());
+                let rows = statement(SELECT_LIST)
+                    .bind::<BigInt, _>(after.created_at.as_micros())
+                    .bind::<Binary, _>(after.id.as_uuid().as_bytes().as_slice())
+                    .bind::<Nullable<Binary>, _>(order_id)
+                    .bind::<Nullable<BigInt>, _>(filter.user_id)
+                    .bind::<Nullable<Integer>, _>(filter.status)
+                    .bind::<BigInt, _>(limit)
+                    .load(connection)?;
+                mails(rows)
+            })
+            .await
+    }
+}
+
+#[derive(QueryableByName)]
+struct OrderRow {
+    #[diesel(sql_type = Nullable<Binary>)]
+    content_hash: Option<Vec<u8>>,
+    #[diesel(sql_type = Nullable<Binary>)]
+    placed: Option<Vec<u8>>,
+    #[diesel(sql_type = Nullable<Integer>)]
+    outcome: Option<i32>,
+    #[diesel(sql_type = Nullable<Integer>)]
+    mails: Option<i32>,
+}
+
+fn order(connection: &mut SqliteConnection, id: OrderId) -> QueryResult<Option<OrderRow>> {
+    let mut rows: Vec<OrderRow> = statement(SELECT_ORDER)
+        .bind::<Binary, _>(id.as_uuid().as_bytes().as_slice())
+        .load(connection)?;
+    Ok(rows.pop())
+}
+
+#[derive(QueryableByName)]
+struct MailRow {
+    #[diesel(sql_type = Binary)]
+    notification_id: Vec<u8>,
+    #[diesel(sql_type = Binary)]
+    order_id: Vec<u8>,
+    #[diesel(embed)]
+    columns: MailColumns,
+}
+
+fn mails(rows: Vec<MailRow>) -> QueryResult<Vec<StoredMail>> {
+    rows.into_iter()
+        .map(|row| {
+            let id = Uuid::from_slice(&row.notification_id).map_err(row::damaged)?;
+            let order_id = Uuid::from_slice(&row.order_id).map_err(row::damaged)?;
+            row.columns.mail(id, order_id)
+        })
+        .collect()
+}
+
+fn merge_placed(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+    standing: &mut Standing,
+) -> QueryResult<Vec<Pair>> {
+    let mut complete = Vec::new();
+    for (id, placed) in &batch.placed {
+        let taken = statement(MERGE_PLACED)
+            .bind::<Binary, _>(id.as_uuid().as_bytes().as_slice())
+            .bind::<BigInt, _>(placed.order.user_id.get())
+            .bind::<Binary, _>(placed.order.content_hash.0.as_slice())
+            .bind::<Binary, _>(merge::encode(&placed.order))
+            .execute(connection)?;
+        let Some(row) = order(connection, *id)? else {
+            continue;
+        };
+        match (taken, row.outcome, row.content_hash) {
+            (0, _, Some(hash)) => {
+                standing.hashes.insert(*id, hash);
+            }
+            (1.., Some(outcome), _) => complete.push(Pair {
+                order: placed.order.clone(),
+                outcome: Outcome::from_number(outcome),
+                traceparent: placed.traceparent.clone(),
+            }),
+            _ => {}
+        }
+    }
+    Ok(complete)
+}
+
+fn merge_settled(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+    standing: &mut Standing,
+) -> QueryResult<Vec<Pair>> {
+    let mut complete = Vec::new();
+    for (id, (settled, traceparent)) in &batch.settled {
+        let taken = statement(MERGE_SETTLED)
+            .bind::<Binary, _>(id.as_uuid().as_bytes().as_slice())
+            .bind::<BigInt, _>(settled.user_id.get())
+            .bind::<Integer, _>(settled.outcome.number())
+            .execute(connection)?;
+        let Some(row) = order(connection, *id)? else {
+            continue;
+        };
+        match (taken, row.outcome, row.placed) {
+            (0, Some(outcome), _) => {
+                standing.outcomes.insert(*id, Outcome::from_number(outcome));
+            }
+            (1.., _, Some(placed)) => complete.push(Pair {
+                order: row::placed(&placed)?,
+                outcome: settled.outcome,
+                traceparent: traceparent.clone(),
+            }),
+            _ => {}
+        }
+    }
+    Ok(complete)
+}
+
+fn write(
+    connection: &mut SqliteConnection,
+    mails: &[TracedMail],
+    counts: &[(OrderId, i32)],
+    now: UnixMicros,
+) -> QueryResult<()> {
+    for TracedMail { mail, traceparent } in mails {
+        statement(INSERT_MAIL)
+            .bind::<Binary, _>(mail.id.as_uuid().as_bytes().as_slice())
+            .bind::<Binary, _>(mail.order_id.as_uuid().as_bytes().as_slice())
+            .bind::<BigInt, _>(mail.user_id)
+            .bind::<Integer, _>(i32::from(mail.kind))
+            .bind::<Nullable<Integer>, _>(mail.line.map(i32::from))
+            .bind::<Text, _>(mail.recipient.expose())
+            .bind::<Text, _>(&mail.message_id)
+            .bind::<Text, _>(&mail.content.subject)
+            .bind::<Text, _>(&mail.content.text)
+            .bind::<Text, _>(&mail.content.html)
+            .bind::<Nullable<Text>, _>(traceparent.as_deref())
+            .bind::<BigInt, _>(now.as_micros())
+            .bind::<BigInt, _>(now.as_micros())
+            .execute(connection)?;
+    }
+    for (id, mails) in counts {
+        statement(CLOSE_ORDER)
+            .bind::<Integer, _>(*mails)
+            .bind::<Binary, _>(id.as_uuid().as_bytes().as_slice())
+            .execute(connection)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,282 @@
+//! The outbox against a real SMTP server that can be told to misbehave.
+
+mod common;
+
+use std::{
+    collections::BTreeMap,
+    process::ExitCode,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use chassis::{
+    health::{Affects, Health},
+    kafka::{Outgoing, PublishError},
+};
+use common::{open, order, placed, settled};
+use notifier::{
+    mail::{Status, StoredMail},
+    mailer::{Smtp, SmtpOptions},
+    outbox::{Outbox, OutboxOptions, Publish, Schedule},
+    store::{Filter, Position, Store},
+};
+use proto::time::UnixMicros;
+use testkit::{
+    harness::Suite,
+    smtp::{Behaviour, Sink, Stage},
+    wait::until,
+};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+fn main() -> ExitCode {
+    Suite::new()
+        .on_both_databases("mails arrive once and their events are published", arrive)
+        .on_both_databases(
+            "what is put off or cut comes again under its id",
+            comes_again,
+        )
+        .on_both_databases("what is refused for good fails and is told", refused)
+        .on_both_databases("a server that is away costs readiness and no mail", away)
+        .on_both_databases(
+            "an event that kafka did not take is published later",
+            kafka_away,
+        )
+        .run()
+}
+
+/// Counts published events instead of a broker, and can be away.
+#[derive(Default)]
+struct Events {
+    published: Mutex<usize>,
+    away: Mutex<bool>,
+}
+
+fn held<T: Clone>(value: &Mutex<T>) -> T {
+    value.lock().map_or_else(
+        |poisoned| poisoned.into_inner().clone(),
+        |value| value.clone(),
+    )
+}
+
+fn set<T>(place: &Mutex<T>, value: T) {
+    if let Ok(mut place) = place.lock() {
+        *place = value;
+    }
+}
+
+#[async_trait::async_trait]
+impl Publish for Events {
+    async fn publish(&self, _: Outgoing) -> Result<(), PublishError> {
+        if held(&self.away) {
+            return Err(PublishError::Unavailable("away".to_owned()));
+        }
+        set(&self.published, held(&self.published) + 1);
+        Ok(())
+    }
+}
+
+struct Fixture {
+    store: Arc<dyn Store>,
+    sink: Sink,
+    events: Arc<Events>,
+    health: Health,
+    outbox: Outbox,
+}
+
+impl Fixture {
+    async fn new(url: &str) -> anyhow::Result<Self> {
+        let store = open(url).await?;
+        let sink = Sink::start().await?;
+        let timeout = Duration::from_millis(500);
+        let smtp = Smtp::new(SmtpOptions {
+            url: sink.url().into(),
+            from: "Shop <orders@shop.example>".parse()?,
+            timeout,
+            connections: 4,
+        })?;
+        let events = Arc::new(Events::default());
+        let health = Health::default();
+        let options = OutboxOptions {
+            sends_at_once: 4,
+            send_timeout: timeout,
+            schedule: Schedule {
+                first: Duration::from_millis(5),
+                longest: Duration::from_millis(20),
+                give_up: Duration::from_secs(3600),
+            },
+        };
+        let outbox = Outbox::new(
+            store.clone(),
+            Arc::new(smtp),
+            events.clone(),
+            options,
+            Arc::new(Notify::new()),
+            CancellationToken::new(),
+            health.condition("smtp", Affects::Work),
+        );
+        Ok(Self {
+            store,
+            sink,
+            events,
+            health,
+            outbox,
+        })
+    }
+
+    /// Writes the mails of one order.
+    async fn write(&self, lines: usize) -> anyhow::Result<()> {
+        let order = order(1, lines)?;
+        self.store
+            .merge(vec![placed(&order), settled(&order, 0)], UnixMicros::now())
+            .await?;
+        Ok(())
+    }
+
+    async fn mails(&self) -> anyhow::Result<Vec<StoredMail>> {
+        Ok(self
+            .store
+            .list(Filter::default(), Position::START, 1_000)
+            .await?)
+    }
+
+    /// Rounds until every mail stands so.
+    async fn until_all(&self, status: Status) -> anyhow::Result<Vec<StoredMail>> {
+        until("every mail to end", Duration::from_secs(20), async || {
+            self.outbox.round().await?;
+            let mails = self.mails().await?;
+            let open = mails.iter().filter(|mail| mail.status != status).count();
+            anyhow::ensure!(open == 0, "{open} mails to go");
+            anyhow::Ok(mails)
+        })
+        .await
+    }
+}
+
+async fn arrive(url: String) -> anyhow::Result<()> {
+    let fixture = Fixture::new(&url).await?;
+    fixture.write(30).await?;
+    let mails = fixture.until_all(Status::Sent).await?;
+    assert_eq!(mails.len(), 30);
+    assert_eq!(fixture.sink.count(), 30);
+    let ids: BTreeMap<String, usize> = fixture.sink.message_ids();
+    assert_eq!(ids.len(), 30, "each under an id of its own");
+    let arrived = &fixture.sink.messages()[0];
+    assert_eq!(arrived.to, ["jane@example.com"]);
+    assert_eq!(
+        arrived.subject.as_deref(),
+        Some("Your order of Keyboard is confirmed")
+    );
+    assert!(
+        arrived
+            .text
+            .as_deref()
+            .is_some_and(|text| text.contains("9.99 USD"))
+    );
+    assert!(
+        arrived
+            .html
+            .as_deref()
+            .is_some_and(|html| html.contains("<h1"))
+    );
+    assert_eq!(
+        arrived.header("Auto-Submitted").as_deref(),
+        Some("auto-generated")
+    );
+    while fixture.outbox.round().await? > 0 {}
+    assert_eq!(held(&fixture.events.published), 30);
+    assert_eq!(fixture.sink.count(), 30, "none is sent again");
+    Ok(())
+}
+
+async fn comes_again(url: String) -> anyhow::Result<()> {
+    let fixture = Fixture::new(&url).await?;
+    for behaviour in [
+        Behaviour::refuse(Stage::Recipient),
+        Behaviour::refuse(Stage::Message),
+        Behaviour::Hang { at: Stage::Message },
+        Behaviour::Cut { recorded: false },
+    ] {
+        fixture.sink.set_for(2, behaviour);
+        fixture.write(3).await?;
+        fixture.until_all(Status::Sent).await?;
+    }
+    assert_eq!(fixture.sink.count(), 12);
+    let tries: i32 = fixture
+        .mails()
+        .await?
+        .iter()
+        .map(|mail| mail.attempts)
+        .sum();
+    assert!(tries > 12, "some needed another try: {tries}");
+
+    // The gap: taken by the server, which never says so.
+    fixture.sink.set_for(1, Behaviour::Cut { recorded: true });
+    fixture.write(1).await?;
+    fixture.until_all(Status::Sent).await?;
+    let ids = fixture.sink.message_ids();
+    assert_eq!(ids.len(), 13, "the same Message-ID again, never a new one");
+    assert_eq!(ids.values().filter(|times| **times == 2).count(), 1);
+    Ok(())
+}
+
+async fn refused(url: String) -> anyhow::Result<()> {
+    let fixture = Fixture::new(&url).await?;
+    fixture.sink.set(Behaviour::reject(Stage::Recipient));
+    fixture.write(2).await?;
+    let mails = fixture.until_all(Status::Failed).await?;
+    for mail in &mails {
+        assert_eq!(mail.attempts, 1, "not tried again");
+        assert!(mail.last_error.contains("550"), "{}", mail.last_error);
+        assert!(
+            !mail.last_error.contains('@'),
+            "no address: {}",
+            mail.last_error
+        );
+    }
+    assert_eq!(held(&fixture.events.published), 2, "that it failed is told");
+    assert!(fixture.health.is_ready(), "the server answered");
+    Ok(())
+}
+
+async fn away(url: String) -> anyhow::Result<()> {
+    let fixture = Fixture::new(&url).await?;
+    fixture.sink.set(Behaviour::Hang {
+        at: Stage::Greeting,
+    });
+    fixture.write(5).await?;
+    fixture.outbox.round().await?;
+    assert!(!fixture.health.is_ready());
+    let mails = fixture.mails().await?;
+    assert!(
+        mails.iter().all(|mail| mail.status == Status::Pending),
+        "nothing is given up"
+    );
+    fixture.sink.set(Behaviour::Accept);
+    fixture.until_all(Status::Sent).await?;
+    assert!(fixture.health.is_ready());
+    assert_eq!(fixture.sink.count(), 5);
+    Ok(())
+}
+
+async fn kafka_away(url: String) -> anyhow::Result<()> {
+    let fixture = Fixture::new(&url).await?;
+    set(&fixture.events.away, true);
+    fixture.write(3).await?;
+    assert!(fixture.outbox.round().await.is_err());
+    assert_eq!(fixture.sink.count(), 3);
+    set(&fixture.events.away, false);
+    until(
+        "the events to be published",
+        Duration::from_secs(10),
+        async || {
+            fixture.outbox.round().await?;
+            let published = held(&fixture.events.published);
+            anyhow::ensure!(published == 3, "{published} published");
+            anyhow::Ok(())
+        },
+    )
+    .await?;
+    assert_eq!(fixture.sink.count(), 3, "no mail is sent again for that");
+    Ok(())
+}

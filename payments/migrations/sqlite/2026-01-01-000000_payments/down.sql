@@ -1,0 +1,2 @@
+DROP TABLE payment_totals;
+DROP TABLE payments;

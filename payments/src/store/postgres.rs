@@ -1,0 +1,364 @@
+//! Payments on PostgreSQL: one statement a call, in one transaction.
+//!
+//! Rows of a batch are written in the order of their ids, so two batches wait
+//! for each other rather than deadlock.
+
+use std::collections::{HashMap, HashSet};
+
+use async_trait::async_trait;
+use chassis::{
+    db::{DbError, PgPool, statement},
+    page::PageRequest,
+};
+use diesel::{
+    QueryResult,
+    sql_types::{Array, BigInt, Binary, Nullable, SmallInt, Text, Uuid as UuidSql},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
+use proto::{id::PaymentId, private::PaymentToken, time::UnixMicros};
+use uuid::Uuid;
+
+use super::{
+    Claim, Cursor, Filter, Lease, Postponed, Settled, Stats, Store, list,
+    rows::{self, HashRow, IdRow, OpenRow, PaymentRow, open_columns, payment_columns},
+    totals::{self, TotalRow},
+};
+use crate::payment::{Intent, OpenPayment, Payment};
+
+/// A row that is there already changes only its lease, and only while it is
+/// open; such a row is returned as it stands now, not as the intent has it.
+const CLAIM: &str = concat!(
+    "INSERT INTO payments (payment_id, order_id, user_id, amount, currency_code, content_hash,
+        order_placed_at, payment_token, traceparent, created_at, status, lease_token, due_at)
+     SELECT *, $10, 1, $11, $12
+     FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::bytea[],
+        $7::bigint[], $8::text[], $9::text[])
+     ON CONFLICT (payment_id) DO UPDATE
+     SET lease_token = EXCLUDED.lease_token, due_at = EXCLUDED.due_at
+     WHERE payments.published_at IS NULL AND payments.content_hash = EXCLUDED.content_hash
+     RETURNING ",
+    open_columns!()
+);
+
+const HASHES: &str = "SELECT payment_id, content_hash FROM payments WHERE payment_id = ANY($1)";
+
+const SETTLE: &str = "
+    WITH answers AS (
+        SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::text[], $5::bigint[])
+            AS answers (payment_id, status, decline_code, provider_reference, settled_at)
+    ), settled AS (
+        UPDATE payments
+        SET status = answers.status, decline_code = answers.decline_code,
+            provider_reference = answers.provider_reference, settled_at = answers.settled_at,
+            payment_token = NULL
+        FROM answers
+        WHERE payments.payment_id = answers.payment_id
+            AND payments.status = 1 AND payments.lease_token = $6
+        RETURNING payments.payment_id, payments.currency_code, payments.status,
+            payments.decline_code, payments.amount
+    ), totals AS (
+        INSERT INTO payment_totals AS total
+            (shard, currency_code, status, decline_code, payments, amount)
+        SELECT $7, currency_code, status, decline_code, count(*), sum(amount)
+        FROM settled
+        GROUP BY currency_code, status, decline_code
+        ORDER BY currency_code, status, decline_code
+        ON CONFLICT (shard, currency_code, status, decline_code) DO UPDATE
+        SET payments = total.payments + EXCLUDED.payments,
+            amount = CASE WHEN total.amount > 9223372036854775807 - EXCLUDED.amount
+                THEN 9223372036854775807 ELSE total.amount + EXCLUDED.amount END
+    )
+    SELECT payment_id FROM settled";
+
+const MARK_PUBLISHED: &str = "
+    UPDATE payments
+    SET published_at = $2, due_at = NULL, lease_token = NULL, traceparent = NULL
+    WHERE payment_id = ANY($1) AND status <> 1 AND published_at IS NULL";
+
+/// `ARRAY(…)` is worked out once, before the update: a plain `IN (…)` may be
+/// worked out again for each row, and then lock more than `LIMIT` says.
+const LEASE_DUE: &str = concat!(
+    "UPDATE payments SET lease_token = $1, due_at = $2
+     WHERE payment_id = ANY (ARRAY(
+        SELECT payment_id FROM payments WHERE due_at <= $3
+        ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED))
+     RETURNING ",
+    open_columns!()
+);
+
+const POSTPONE: &str = "
+    UPDATE payments SET due_at = postponed.due_at, sweeps = sweeps + 1
+    FROM unnest($1::uuid[], $2::bigint[]) AS postponed (payment_id, due_at)
+    WHERE payments.payment_id = postponed.payment_id AND lease_token = $3";
+
+const GET: &str = concat!(
+    "SELECT ",
+    payment_columns!(),
+    " FROM payments WHERE payment_id = ANY($1)"
+);
+
+/// Payments on PostgreSQL.
+pub(super) struct PgStore {
+    pool: PgPool,
+}
+
+impl PgStore {
+    pub(super) fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+}
+
+/// Intents as one array a column, in the order of their ids.
+struct Columns<'i> {
+    payment_ids: Vec<Uuid>,
+    order_ids: Vec<Uuid>,
+    user_ids: Vec<i64>,
+    amounts: Vec<i64>,
+    currency_codes: Vec<&'static str>,
+    content_hashes: Vec<&'i [u8]>,
+    order_placed_at: Vec<i64>,
+    tokens: Vec<Option<&'i str>>,
+    traceparents: Vec<Option<&'i str>>,
+}
+
+impl<'i> Columns<'i> {
+    fn of(intents: &'i [Intent]) -> Self {
+        let mut sorted: Vec<&Intent> = intents.iter().collect();
+        sorted.sort_unstable_by_key(|intent| intent.payment_id);
+        Self {
+            payment_ids: column(&sorted, |intent| *intent.payment_id.as_uuid()),
+            order_ids: column(&sorted, |intent| *intent.order_id.as_uuid()),
+            user_ids: column(&sorted, |intent| intent.user_id.get()),
+            amounts: column(&sorted, |intent| intent.amount.minor),
+            currency_codes: column(&sorted, |intent| intent.amount.currency.code()),
+            content_hashes: column(&sorted, |intent| intent.content_hash.0.as_slice()),
+            order_placed_at: column(&sorted, |intent| intent.order_placed_at.as_micros()),
+            tokens: column(&sorted, |intent| {
+                intent.token.as_ref().map(PaymentToken::expose)
+            }),
+            traceparents: column(&sorted, |intent| intent.traceparent.as_deref()),
+        }
+    }
+}
+
+fn column<'i, T>(of: &[&'i Intent], value: impl Fn(&'i Intent) -> T) -> Vec<T> {
+    of.iter().map(|intent| value(intent)).collect()
+}
+
+#[async_trait]
+impl Store for PgStore {
+    async fn claim(&self, intents: Vec<Intent>, lease: Lease) -> Result<Vec<Claim>, DbError> {
+        let columns = Columns::of(&intents);
+        let now = UnixMicros::now().as_micros();
+        let rows = self
+            .pool
+            .transaction(async |connection: &mut AsyncPgConnection| {
+                let open: Vec<OpenRow> = statement(CLAIM)
+                    .bind::<Array<UuidSql>, _>(&columns.payment_ids)
+                    .bind::<Array<UuidSql>, _>(&columns.order_ids)
+                    .bind::<Array<BigInt>, _>(&columns.user_ids)
+                    .bind::<Array<BigInt>, _>(&columns.amounts)
+                    .bind::<Array<Text>, _>(&columns.currency_codes)
+                    .bind::<Array<Binary>, _>(&columns.content_hashes)
+                    .bind::<Array<BigInt>, _>(&columns.order_placed_at)
+                    .bind::<Array<Nullable<Text>>, _>(&columns.tokens)
+                    .bind::<Array<Nullable<Text>>, _>(&columns.traceparents)
+                    .bind::<BigInt, _>(now)
+                    .bind::<UuidSql, _>(lease.token)
+                    .bind::<BigInt, _>(lease.until.as_micros())
+                    .load(connection)
+                    .await?;
+                if open.len() == columns.payment_ids.len() {
+                    return QueryResult::Ok((open, Vec::new()));
+                }
+                let hashes: Vec<HashRow> = statement(HASHES)
+                    .bind::<Array<UuidSql>, _>(&columns.payment_ids)
+                    .load(connection)
+                    .await?;
+                Ok((open, hashes))
+            })
+            .await?;
+        Ok(claims(&intents, rows))
+    }
+
+    async fn settle(
+        &self,
+        mut settled: Vec<Settled>,
+        lease: Lease,
+    ) -> Result<HashSet<PaymentId>, DbError> {
+        settled.sort_unstable_by_key(|one| one.payment_id);
+        let ids: Vec<Uuid> = settled
+            .iter()
+            .map(|one| *one.payment_id.as_uuid())
+            .collect();
+        let (statuses, decline_codes): (Vec<i16>, Vec<i16>) = settled
+            .iter()
+            .map(|one| rows::codes(one.outcome.result))
+            .unzip();
+        let references: Vec<&str> = settled
+            .iter()
+            .map(|one| one.outcome.provider_reference.as_str())
+            .collect();
+        let times: Vec<i64> = settled
+            .iter()
+            .map(|one| one.outcome.settled_at.as_micros())
+            .collect();
+        let rows: Vec<IdRow> = self
+            .pool
+            .transaction(async |connection: &mut AsyncPgConnection| {
+                statement(SETTLE)
+                    .bind::<Array<UuidSql>, _>(&ids)
+                    .bind::<Array<SmallInt>, _>(&statuses)
+                    .bind::<Array<SmallInt>, _>(&decline_codes)
+                    .bind::<Array<Text>, _>(&references)
+                    .bind::<Array<BigInt>, _>(&times)
+                    .bind::<UuidSql, _>(lease.token)
+                    .bind::<SmallInt, _>(totals::shard(lease))
+                    .load(connection)
+                    .await
+            })
+            .await?;
+        Ok(rows.into_iter().map(|row| row.0).collect())
+    }
+
+    async fn mark_published(&self, payments: Vec<PaymentId>) -> Result<(), DbError> {
+        let ids = uuids(&payments);
+        let now = UnixMicros::now().as_micros();
+        self.pool
+            .transaction(async |connection: &mut AsyncPgConnection| {
+                statement(MARK_PUBLISHED)
+                    .bind::<Array<UuidSql>, _>(&ids)
+                    .bind::<BigInt, _>(now)
+                    .execute(connection)
+                    .await
+                    .map(drop)
+            })
+            .await
+    }
+
+    async fn lease_due(&self, lease: Lease, limit: usize) -> Result<Vec<OpenPayment>, DbError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let now = UnixMicros::now().as_micros();
+        let rows: Vec<OpenRow> = self
+            .pool
+            .transaction(async |connection: &mut AsyncPgConnection| {
+                statement(LEASE_DUE)
+                    .bind::<UuidSql, _>(lease.token)
+                    .bind::<BigInt, _>(lease.until.as_micros())
+                    .bind::<BigInt, _>(now)
+                    .bind::<BigInt, _>(limit)
+                    .load(connection)
+                    .await
+            })
+            .await?;
+        Ok(rows.into_iter().map(|row| row.0).collect())
+    }
+
+    async fn postpone(&self, postponed: Vec<Postponed>, lease: Lease) -> Result<(), DbError> {
+        let ids: Vec<Uuid> = postponed
+            .iter()
+            .map(|one| *one.payment_id.as_uuid())
+            .collect();
+        let times: Vec<Option<i64>> = postponed
+            .iter()
+            .map(|one| one.due_at.map(UnixMicros::as_micros))
+            .collect();
+        self.pool
+            .transaction(async |connection: &mut AsyncPgConnection| {
+                statement(POSTPONE)
+                    .bind::<Array<UuidSql>, _>(&ids)
+                    .bind::<Array<Nullable<BigInt>>, _>(&times)
+                    .bind::<UuidSql, _>(lease.token)
+                    .execute(connection)
+                    .await
+                    .map(drop)
+            })
+            .await
+    }
+
+    async fn get(&self, payments: Vec<PaymentId>) -> Result<Vec<Payment>, DbError> {
+        let ids = uuids(&payments);
+        let rows: Vec<PaymentRow> = self
+            .pool
+            .read(async |connection: &mut AsyncPgConnection| {
+                statement(GET)
+                    .bind::<Array<UuidSql>, _>(&ids)
+                    .load(connection)
+                    .await
+            })
+            .await?;
+        Ok(rows.into_iter().map(|row| row.0).collect())
+    }
+
+    async fn list(
+        &self,
+        filter: Filter,
+        page: &PageRequest<Cursor>,
+    ) -> Result<Vec<Payment>, DbError> {
+        let after = page.after.unwrap_or(Cursor::NEWEST);
+        let count = page.rows_to_read();
+        let rows: Vec<PaymentRow> = self
+            .pool
+            .read(
+                async |connection: &mut AsyncPgConnection| match filter.user_id {
+                    Some(user_id) => {
+                        statement(list::OF_USER)
+                            .bind::<BigInt, _>(after.created_at)
+                            .bind::<UuidSql, _>(after.payment_id)
+                            .bind::<BigInt, _>(user_id.get())
+                            .bind::<SmallInt, _>(filter.status_code())
+                            .bind::<BigInt, _>(count)
+                            .load(connection)
+                            .await
+                    }
+                    None => {
+                        statement(list::of_all(filter.status))
+                            .bind::<BigInt, _>(after.created_at)
+                            .bind::<UuidSql, _>(after.payment_id)
+                            .bind::<BigInt, _>(count)
+                            .load(connection)
+                            .await
+                    }
+                },
+            )
+            .await?;
+        Ok(rows.into_iter().map(|row| row.0).collect())
+    }
+
+    async fn stats(&self) -> Result<Stats, DbError> {
+        let rows: Vec<TotalRow> = self
+            .pool
+            .read(async |connection: &mut AsyncPgConnection| {
+                statement(totals::READ).load(connection).await
+            })
+            .await?;
+        Ok(Stats::sum(rows))
+    }
+}
+
+fn uuids(payments: &[PaymentId]) -> Vec<Uuid> {
+    payments.iter().map(|payment| *payment.as_uuid()).collect()
+}
+
+/// An intent that was not returned as open found a row that is published, or one
+/// with other content.
+fn claims(intents: &[Intent], (open, hashes): (Vec<OpenRow>, Vec<HashRow>)) -> Vec<Claim> {
+    let mut open: HashMap<PaymentId, OpenPayment> = open
+        .into_iter()
+        .map(|OpenRow(row)| (row.payment.payment_id, row))
+        .collect();
+    let hashes: HashMap<PaymentId, Vec<u8>> = hashes
+        .into_iter()
+        .map(|row| (row.payment_id, row.content_hash))
+        .collect();
+    intents
+        .iter()
+        .map(|intent| match open.remove(&intent.payment_id) {
+            Some(payment) => Claim::Open(Box::new(payment)),
+            None => match hashes.get(&intent.payment_id) {
+                Some(hash) if *hash == intent.content_hash.0 => Claim::Published,
+                _ => Claim::Conflict,
+            },
+        })
+        .collect()
+}
