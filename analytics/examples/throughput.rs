@@ -1,25 +1,28 @@
 //! How fast the store counts a backlog, and what a record costs.
 //!
 //! ```text
-//! cargo run --release -p analytics --example throughput -- [durable]
+//! cargo run -p analytics --example throughput -- [durable] [LINES]
 //! ```
 //!
-//! Starts a PostgreSQL server of its own and counts backlogs of 5,000 and 50,000
-//! records from 12 partitions at once: orders of two lines, then their payments.
-//! Prints records a second and the processor time of this process and of the
-//! server together, then how long the answers take on what was counted.
+//! Starts a PostgreSQL server of its own and counts backlogs of 5,000 to 200,000
+//! records from 12 partitions at once: orders of two (or so many) lines, then
+//! their payments. Prints records a second and the processor time of this process
+//! and of the server, then how long the answers take on what was counted.
 
-#![allow(clippy::print_stdout, reason = "this is a program for people")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a program for people, whose numbers are right"
+)]
 
 use std::{
-    collections::HashMap,
     env, fs,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use analytics::{
-    batch::{Batch, Shard},
+    batch::{Batch, Shard, split},
     calendar::{Day, Width},
     fact::{Fact, Placed},
     retention::Retention,
@@ -35,10 +38,12 @@ use proto::{
     time::UnixMicros,
 };
 use rand::Rng as _;
-use testkit::postgres::Server;
+use testkit::{postgres::Server, process::shutdown_all};
 
 const PARTITIONS: usize = 12;
 const BATCH: usize = 500;
+/// As the handler has it.
+const WEIGHT: usize = 20_000;
 const USERS: i64 = 10_000;
 const PRODUCTS: i64 = 1_000;
 const POOL: PoolSize = PoolSize(8);
@@ -46,25 +51,32 @@ const POOL: PoolSize = PoolSize(8);
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let durable = env::args().any(|argument| argument == "durable");
+    let lines = env::args().find_map(|argument| argument.parse().ok());
+    let lines: usize = lines.unwrap_or(2);
     let server = if durable {
         Server::builder().durable().launch().await?
     } else {
         Server::launch().await?
     };
-    println!("{:>22} {:>9} {:>10} {:>12} {:>10}", "", "records", "records/s", "cpu us/record", "of server");
+    println!(
+        "{:>10} {:>9} {:>10} {:>14} {:>10}",
+        "", "records", "a second", "us cpu/record", "of server"
+    );
     // The first run warms up connections and caches.
     for records in [5_000, 5_000, 50_000, 200_000] {
         let url = server.fresh_database("throughput").await?;
         let database = Database::open(&url.parse()?, POOL, store::migrations()).await?;
         let store = store::on(database, POOL);
-        let orders: Vec<Placed> = (0..records).map(|_| order()).collect();
+        let orders: Vec<Placed> = (0..records).map(|_| order(lines)).collect();
         let payments = orders.iter().map(payment).collect();
         let orders = orders.into_iter().map(Fact::Placed).collect();
-        measure(&server, &store, "orders of two lines", event::ORDERS, orders).await?;
+        measure(&server, &store, "orders", event::ORDERS, orders).await?;
         measure(&server, &store, "payments", event::PAYMENTS, payments).await?;
         answers(&*store).await?;
     }
-    server.stop().await
+    server.stop().await?;
+    shutdown_all().await;
+    Ok(())
 }
 
 /// Counts facts from all partitions at once.
@@ -85,10 +97,12 @@ async fn measure(
             let (store, facts) = (Arc::clone(store), facts.to_vec());
             tokio::spawn(async move {
                 let shard = Shard::of(topic, i32::try_from(partition)?);
-                for facts in facts.chunks(BATCH) {
+                for facts in facts.chunks(BATCH).flat_map(|facts| split(facts, WEIGHT)) {
                     let now = UnixMicros::now();
                     let days = Retention::default().funnel_days(now);
-                    store.count(Batch::new(facts.to_vec(), shard, now, days)).await?;
+                    store
+                        .count(Batch::new(facts.to_vec(), shard, now, days))
+                        .await?;
                 }
                 anyhow::Ok(())
             })
@@ -97,14 +111,14 @@ async fn measure(
     for worked in try_join_all(work).await? {
         worked?;
     }
-    let took = start.elapsed();
+    let took = start.elapsed().as_secs_f64();
     let (own_now, servers_now) = processor_time(server).await?;
-    let each = |time: Duration| time.as_secs_f64() * 1e6 / records as f64;
+    let number = f64::from(u32::try_from(records)?);
     println!(
-        "{what:>22} {records:>9} {:>10.0} {:>12.1} {:>10.1}",
-        records as f64 / took.as_secs_f64(),
-        each(own_now - own + servers_now - servers),
-        each(servers_now - servers),
+        "{what:>10} {records:>9} {:>10.0} {:>14.1} {:>10.1}",
+        number / took,
+        (own_now - own + servers_now - servers) * 1e6 / number,
+        (servers_now - servers) * 1e6 / number,
     );
     Ok(())
 }
@@ -112,39 +126,37 @@ async fn measure(
 async fn answers(store: &dyn Store) -> anyhow::Result<()> {
     let now = UnixMicros::now();
     let month = now.saturating_sub(Duration::from_hours(30 * 24));
-    let mut took = HashMap::new();
-    let mut time = |what: &'static str, start: Instant| took.insert(what, start.elapsed());
-    let start = Instant::now();
+    let (top, pair) = (ProductPosition::START, PairPosition::START);
+    let usd = Currency::USD;
+    let mut took = Vec::new();
+    let mut start = Instant::now();
+    let mut lap = |what| {
+        took.push(format!("{what} {:.1?}", start.elapsed()));
+        start = Instant::now();
+    };
     store.stats().await?;
-    time("stats", start);
-    let start = Instant::now();
+    lap("stats");
     store.order_rate(Width::Day, month, now).await?;
-    time("month by days", start);
-    let start = Instant::now();
-    store.top_products_by_units(Currency::USD, ProductPosition::START, 10).await?;
-    time("top by units", start);
-    let start = Instant::now();
-    store.top_products_by_revenue(Currency::USD, ProductPosition::START, 10).await?;
-    time("top by revenue", start);
-    let start = Instant::now();
-    store.product_pairs(None, PairPosition::START, 10).await?;
-    time("pairs", start);
-    let start = Instant::now();
-    store.product_pairs(Some(1), PairPosition::START, 10).await?;
-    time("pairs of one", start);
-    let start = Instant::now();
+    lap("a month by days");
+    store.top_products_by_units(usd, top, 10).await?;
+    lap("top by units");
+    store.top_products_by_revenue(usd, top, 10).await?;
+    lap("by revenue");
+    store.product_pairs(None, pair, 10).await?;
+    lap("pairs");
+    store.product_pairs(Some(1), pair, 10).await?;
+    lap("of one product");
     store.user(UserId::try_from(1)?).await?;
-    time("user", start);
-    let start = Instant::now();
+    lap("user");
     store.funnel(Day::of(month)..=Day::of(now)).await?;
-    time("funnel", start);
-    println!("{took:.1?}");
+    lap("funnel");
+    println!("{:>10} {}", "", took.join(", "));
     Ok(())
 }
 
-fn order() -> Placed {
+fn order(lines: usize) -> Placed {
     let mut random = rand::rng();
-    let lines: Vec<_> = (0..2)
+    let lines: Vec<_> = (0..lines)
         .map(|_| {
             let product = random.random_range(1..=PRODUCTS);
             PlacedLine {
@@ -158,7 +170,7 @@ fn order() -> Placed {
     Placed {
         order_id: OrderId::random(),
         user_id: UserId::try_from(random.random_range(1..=USERS)).unwrap(),
-        total: Money::new(999 * 2, Currency::USD),
+        total: Money::new(lines.iter().map(PlacedLine::amount).sum(), Currency::USD),
         lines,
         placed_at: UnixMicros::now(),
     }
@@ -176,21 +188,22 @@ fn payment(order: &Placed) -> Fact {
     })
 }
 
-/// Of this process, and of the server with all its children, dead ones included
-/// (proc(5): utime to cstime are fields 14 to 17, in hundredths of a second).
-async fn processor_time(server: &Server) -> anyhow::Result<(Duration, Duration)> {
+/// Seconds, of this process and of the server with all its children, dead ones
+/// included (proc(5): utime to cstime, in hundredths of a second).
+async fn processor_time(server: &Server) -> anyhow::Result<(f64, f64)> {
     let postmaster = server.process_id().await?.to_string();
-    let mut servers = ticks(&fs::read_to_string(format!("/proc/{postmaster}/stat"))?, 11..15)?;
+    let mut servers = ticks(&fs::read_to_string(format!("/proc/{postmaster}/stat"))?, 4)?;
     for entry in fs::read_dir("/proc")? {
         let Ok(stat) = fs::read_to_string(entry?.path().join("stat")) else {
             continue;
         };
+        // A process may end while it is looked at.
         if fields(&stat).nth(1) == Some(&*postmaster) {
-            servers += ticks(&stat, 11..13)?;
+            servers += ticks(&stat, 2)?;
         }
     }
-    let own = ticks(&fs::read_to_string("/proc/self/stat")?, 11..13)?;
-    Ok((Duration::from_millis(own * 10), Duration::from_millis(servers * 10)))
+    let own = ticks(&fs::read_to_string("/proc/self/stat")?, 2)?;
+    Ok((f64::from(own) / 100.0, f64::from(servers) / 100.0))
 }
 
 /// Fields after the name, which may hold spaces itself: state, parent, ...
@@ -199,10 +212,11 @@ fn fields(stat: &str) -> impl Iterator<Item = &str> {
     rest.split_whitespace()
 }
 
-fn ticks(stat: &str, wanted: std::ops::Range<usize>) -> anyhow::Result<u64> {
+/// The sum of some fields from utime on.
+fn ticks(stat: &str, number: usize) -> anyhow::Result<u32> {
     fields(stat)
-        .skip(wanted.start)
-        .take(wanted.len())
-        .map(|ticks| ticks.parse::<u64>().context("proc"))
+        .skip(11)
+        .take(number)
+        .map(|ticks| ticks.parse::<u32>().context("proc"))
         .sum()
 }

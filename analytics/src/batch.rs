@@ -184,7 +184,10 @@ mod tests {
             .flat_map(|topic| (0..12).map(|partition| Shard::of(topic, partition).number()))
             .collect();
         assert_eq!(shards.len(), 48);
-        assert_eq!(Shard::of(event::ORDERS, 1_003), Shard::of(event::ORDERS, 11));
+        assert_eq!(
+            Shard::of(event::ORDERS, 1_003),
+            Shard::of(event::ORDERS, 11)
+        );
     }
 
     #[test]

@@ -5,7 +5,11 @@
 //! PostgreSQL. Mails go to a real SMTP sink and spans to a real collector on
 //! both.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use chassis::kafka::{KafkaOptions, ensure_topics};
@@ -46,8 +50,17 @@ pub struct Addresses {
 impl Addresses {
     fn free() -> anyhow::Result<Self> {
         let free = || anyhow::Ok(format!("127.0.0.1:{}", ports::free()?));
-        let each = || SERVICES.iter().map(|name| Ok((*name, free()?))).collect::<anyhow::Result<_>>();
-        Ok(Self { rest: free()?, grpc: each()?, admin: each()? })
+        let each = || {
+            SERVICES
+                .iter()
+                .map(|name| Ok((*name, free()?)))
+                .collect::<anyhow::Result<_>>()
+        };
+        Ok(Self {
+            rest: free()?,
+            grpc: each()?,
+            admin: each()?,
+        })
     }
 
     /// The REST door.
@@ -97,7 +110,9 @@ pub struct Footing {
     pub otlp: otlp::Sink,
     /// The settings it was started with; more can be started with the same.
     pub environment: Vec<(String, String)>,
-    mesh: Option<Mesh>,
+    embedded_broker: Option<String>,
+    // Behind a lock only because a running system cannot be shared otherwise.
+    mesh: Mutex<Option<Mesh>>,
     data: tempfile::TempDir,
 }
 
@@ -131,7 +146,10 @@ impl Footing {
         set("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.endpoint());
         set("OTEL_TRACES_SAMPLER", "always_on".to_owned());
         // What a test needs to see fails the test; the rest is noise.
-        set("TELEMETRY__LOG", std::env::var("TEST_LOG").unwrap_or_else(|_| "error".to_owned()));
+        set(
+            "TELEMETRY__LOG",
+            std::env::var("TEST_LOG").unwrap_or_else(|_| "error".to_owned()),
+        );
         set("TELEMETRY__LOG_FORMAT", "text".to_owned());
         if kind == Kind::Cluster {
             let kafka = kafka::Cluster::shared(3).await?;
@@ -155,7 +173,8 @@ impl Footing {
             smtp,
             otlp,
             environment,
-            mesh: None,
+            embedded_broker: None,
+            mesh: Mutex::new(None),
             data: tempfile::tempdir()?,
         };
         if kind == Kind::Cluster {
@@ -174,7 +193,11 @@ impl Footing {
 
     /// One of the settings.
     pub fn setting(&self, key: &str) -> Option<&str> {
-        self.environment.iter().rev().find(|(of, _)| of == key).map(|(_, value)| value.as_str())
+        self.environment
+            .iter()
+            .rev()
+            .find(|(of, _)| of == key)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Starts the services in this process and waits until they are ready.
@@ -190,13 +213,20 @@ impl Footing {
             ready.map_err(|missing| anyhow::anyhow!("not ready: {}", missing.join("; ")))?;
             anyhow::Ok(mesh)
         });
-        self.mesh = Some(mesh.await.context("the system panicked")??);
+        let mesh = mesh.await.context("the system panicked")??;
+        self.embedded_broker = mesh.embedded_broker();
+        self.mesh = Mutex::new(Some(mesh));
         Ok(())
     }
 
     /// Stops the services, in order.
     pub async fn down(&mut self) -> anyhow::Result<()> {
-        if let Some(mesh) = self.mesh.take() {
+        let mesh = self
+            .mesh
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(mesh) = mesh {
             tokio::task::spawn_blocking(move || mesh.drain()).await??;
         }
         Ok(())
@@ -213,14 +243,17 @@ impl Footing {
 
     /// Where the brokers are.
     pub fn brokers(&self) -> String {
-        let embedded = self.mesh.as_ref().and_then(Mesh::embedded_broker);
-        embedded
+        self.embedded_broker
+            .clone()
             .or_else(|| self.setting("KAFKA__BROKERS").map(str::to_owned))
             .unwrap_or_default()
     }
 
     /// A topic's name on the brokers.
     pub fn topic(&self, name: &str) -> String {
-        format!("{}{name}", self.setting("KAFKA__TOPIC_PREFIX").unwrap_or_default())
+        format!(
+            "{}{name}",
+            self.setting("KAFKA__TOPIC_PREFIX").unwrap_or_default()
+        )
     }
 }

@@ -19,16 +19,16 @@ fn binary(service: &str) -> anyhow::Result<PathBuf> {
     let test = std::env::current_exe()?;
     let folder = test.ancestors().nth(2).context("the target folder")?;
     let path = folder.join(service);
-    anyhow::ensure!(path.exists(), "{} is not built; `make test` does", path.display());
+    anyhow::ensure!(
+        path.exists(),
+        "{} is not built; `make test` does",
+        path.display()
+    );
     Ok(path)
 }
 
 /// Starts a service of a footing and waits until it is ready.
-pub async fn start(
-    footing: &Footing,
-    service: &str,
-    scratch: &Scratch,
-) -> anyhow::Result<Process> {
+pub async fn start(footing: &Footing, service: &str, scratch: &Scratch) -> anyhow::Result<Process> {
     let log = scratch.path().join(format!("{service}.log"));
     let mut spec = Spec::new(service, binary(service)?, log).arg("run");
     for (key, value) in &footing.environment {

@@ -41,7 +41,10 @@ impl Answer {
 
     /// A header as text; empty when it is not there.
     pub fn header(&self, name: impl header::AsHeaderName) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 
     /// The fields that a problem names, in order.
@@ -70,19 +73,28 @@ impl Rest {
             let response = self.client.request(request).await?;
             let (head, body) = response.into_parts();
             let body = body.collect().await?.to_bytes();
-            anyhow::Ok(Answer { status: head.status, headers: head.headers, body })
+            anyhow::Ok(Answer {
+                status: head.status,
+                headers: head.headers,
+                body,
+            })
         };
-        tokio::time::timeout(LIMIT, answer).await.context("no answer")?
+        tokio::time::timeout(LIMIT, answer)
+            .await
+            .context("no answer")?
     }
 
     /// A request to a path, to be completed.
     pub fn request(&self, method: Method, path: &str) -> http::request::Builder {
-        Request::builder().method(method).uri(format!("{}{path}", self.base))
+        Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
     }
 
     /// `GET path`.
     pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
-        self.send(self.request(Method::GET, path).body(Full::default())?).await
+        self.send(self.request(Method::GET, path).body(Full::default())?)
+            .await
     }
 
     /// `GET path`, until the body's first chunks satisfy; for streams.
@@ -112,7 +124,10 @@ impl Rest {
         body: impl Into<Bytes>,
     ) -> anyhow::Result<Answer> {
         let mut request = self.request(Method::POST, path);
-        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+        if !headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+        {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
         for (name, value) in headers {

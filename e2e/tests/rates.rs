@@ -45,10 +45,11 @@ const GROWTH: f64 = 0.20;
 fn main() -> ExitCode {
     Suite::new()
         .timeout(Duration::from_secs(400))
-        .test("cluster::a backlog is worked off fast, at a constant cost", [
-            Needs::Kafka,
-            Needs::Postgres,
-        ], backlog)
+        .test(
+            "cluster::a backlog is worked off fast, at a constant cost",
+            [Needs::Kafka, Needs::Postgres],
+            backlog,
+        )
         .run()
 }
 
@@ -91,7 +92,11 @@ async fn backlog() -> anyhow::Result<()> {
             few.cpu_micros(),
         );
         if many.rate() < SLOWEST {
-            slow.push(format!("{} works off {:.0} a second", many.service, many.rate()));
+            slow.push(format!(
+                "{} works off {:.0} a second",
+                many.service,
+                many.rate()
+            ));
         }
         if many.cpu_micros() > few.cpu_micros() * (1.0 + GROWTH) {
             slow.push(format!("{}'s cost grows with the backlog", many.service));
@@ -111,9 +116,19 @@ async fn work_off(orders: i64) -> anyhow::Result<Vec<Figures>> {
         ("history", "SELECT count(*) FROM orders", orders, orders),
         ("payments", settled, orders, orders),
         // One line an order is one mail; each takes an order and a payment.
-        ("notifier", "SELECT count(*) FROM notifications WHERE published", orders, orders * 2),
+        (
+            "notifier",
+            "SELECT count(*) FROM notifications WHERE published",
+            orders,
+            orders * 2,
+        ),
         // Orders, payments and mails.
-        ("analytics", "SELECT count(*) FROM inbox", orders * 3, orders * 3),
+        (
+            "analytics",
+            "SELECT count(*) FROM inbox",
+            orders * 3,
+            orders * 3,
+        ),
     ];
     let scratch = Scratch::new("rates")?;
     let mut figures = Vec::new();
@@ -134,18 +149,30 @@ async fn measure(
     // From the start of its process: it begins before it says that it is ready.
     let begin = Instant::now();
     let process = start(footing, service, scratch).await?;
-    until(&format!("{service} to be through"), Duration::from_secs(120), async || {
-        let done = footing.count(service, sql).await?;
-        anyhow::ensure!(done >= rows, "{done} of {rows}");
-        anyhow::Ok(())
-    })
+    until(
+        &format!("{service} to be through"),
+        Duration::from_secs(120),
+        async || {
+            let done = footing.count(service, sql).await?;
+            anyhow::ensure!(done >= rows, "{done} of {rows}");
+            anyhow::Ok(())
+        },
+    )
     .await?;
     let seconds = begin.elapsed().as_secs_f64();
     let cpu_seconds = cpu_seconds(process.id())?;
-    let status = Rest::new(&footing.addresses.admin(service)).get("/status").await?.json();
+    let status = Rest::new(&footing.addresses.admin(service))
+        .get("/status")
+        .await?
+        .json();
     assert_eq!(status["ready"], true, "{status}");
     process.stop(Duration::from_secs(25)).await?;
-    Ok(Figures { service, records, seconds, cpu_seconds })
+    Ok(Figures {
+        service,
+        records,
+        seconds,
+        cpu_seconds,
+    })
 }
 
 /// User and system time of a process (proc(5), fields 14 and 15 of `stat`, in
@@ -175,9 +202,18 @@ async fn preload(footing: &Footing, orders: i64) -> anyhow::Result<()> {
         let (key, value) = (order.key(), OrderPlaced::from(&order).encode_to_vec());
         let full_name = OrderPlaced::full_name();
         let headers = OwnedHeaders::new()
-            .insert(Header { key: "ce_id", value: Some(&key) })
-            .insert(Header { key: "ce_type", value: Some(&full_name) });
-        let record = FutureRecord::to(&topic).key(&key).payload(&value).headers(headers);
+            .insert(Header {
+                key: "ce_id",
+                value: Some(&key),
+            })
+            .insert(Header {
+                key: "ce_type",
+                value: Some(&full_name),
+            });
+        let record = FutureRecord::to(&topic)
+            .key(&key)
+            .payload(&value)
+            .headers(headers);
         sent.push(producer.send_result(record).map_err(|(error, _)| error)?);
     }
     for delivery in futures::future::join_all(sent).await {

@@ -101,7 +101,7 @@ impl From<Accepted> for PlaceOrderResponse {
             status: accepted.status.into(),
             total: accepted.total,
             currency_code: accepted.currency_code,
-            accepted_at: Some(accepted.accepted_at.into()),
+            accepted_at: Some(accepted.at.into()),
             trace_id: accepted.trace_id,
         }
     }

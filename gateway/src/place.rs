@@ -51,7 +51,7 @@ pub(crate) struct Accepted {
     /// In minor units of the currency.
     pub(crate) total: i64,
     pub(crate) currency_code: String,
-    pub(crate) accepted_at: UnixMicros,
+    pub(crate) at: UnixMicros,
     /// Of the request that placed it; 32 hex digits, or empty when nothing
     /// traces.
     pub(crate) trace_id: String,
@@ -93,7 +93,7 @@ impl Placing {
                 status: OrderStatus::Accepted,
                 total: placed.total.minor,
                 currency_code: placed.total.currency.code().to_owned(),
-                accepted_at: placed.placed_at,
+                at: placed.placed_at,
                 trace_id: crate::trace_id(),
             }),
             Ok(Err(failure)) => Err(not_accepted(failure, order_id, keyed)),
@@ -151,7 +151,7 @@ fn answer_again(id: OrderId, content: ContentHash, known: &Order) -> Result<Acce
         )
         .with("order_id", id.to_string()));
     }
-    let accepted_at = known
+    let at = known
         .placed_at
         .and_then(|time| UnixMicros::try_from(time).ok())
         .ok_or_else(|| Error::internal("history gave an order without its time"))?;
@@ -160,7 +160,7 @@ fn answer_again(id: OrderId, content: ContentHash, known: &Order) -> Result<Acce
         status: known.status(),
         total: known.total,
         currency_code: known.currency_code.clone(),
-        accepted_at,
+        at,
         trace_id: known.trace_id.clone(),
     })
 }

@@ -53,11 +53,11 @@ impl Format {
     }
 }
 
-/// A table without lines around every cell.
+/// A table, one line a row.
 pub(crate) fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
     table
-        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(presets::UTF8_FULL_CONDENSED)
         .set_header(header);
     table
 }

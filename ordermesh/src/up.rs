@@ -273,10 +273,20 @@ pub(crate) fn run(arguments: &UpArguments, config: Option<&Path>, format: Format
     let data = temporary
         .as_ref()
         .map_or(arguments.data.as_path(), tempfile::TempDir::path);
+    let mut environment: Vec<_> = Config::process_environment().collect();
+    // On a terminal of one's own, only what needs attention.
+    for (key, value) in [
+        ("TELEMETRY__LOG", "warn"),
+        ("TELEMETRY__LOG_FORMAT", "text"),
+    ] {
+        if config.is_none() && !environment.iter().any(|(given, _)| given == key) {
+            environment.push((key.to_owned(), value.to_owned()));
+        }
+    }
     let options = UpOptions {
         data: data.to_owned(),
         config: config.map(Path::to_owned),
-        environment: Config::process_environment().collect(),
+        environment,
     };
     let mut mesh = match Mesh::start(&options) {
         Ok(mesh) => mesh,

@@ -7,7 +7,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 
 use anyhow::Context;
 use tokio::task::spawn_blocking;
@@ -15,7 +15,8 @@ use tokio::task::spawn_blocking;
 /// The cache folder: `ORDERMESH_CACHE`, or `.cache` in the workspace.
 pub(crate) fn root() -> PathBuf {
     match std::env::var_os("ORDERMESH_CACHE") {
-        Some(path) if !path.is_empty() => path.into(),
+        // Servers run in folders of their own, so a relative path is of no use.
+        Some(path) if !path.is_empty() => absolute(&path).unwrap_or_else(|_| path.into()),
         _ => Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name(".cache"),
     }
 }

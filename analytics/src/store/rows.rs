@@ -160,7 +160,7 @@ pub(super) struct UserActionRow {
 }
 
 /// One row a currency and one row a type, both in order; `None` without any.
-pub(super) fn user(orders: Vec<UserOrdersRow>, actions: Vec<UserActionRow>) -> Option<UserStats> {
+pub(super) fn user(orders: Vec<UserOrdersRow>, actions: &[UserActionRow]) -> Option<UserStats> {
     let seen = orders
         .iter()
         .map(|row| (row.first_seen_at, row.last_seen_at))
@@ -217,4 +217,3 @@ pub(super) fn stages(rows: Vec<StageRow>) -> Vec<StageCount> {
         })
         .collect()
 }
-

@@ -33,23 +33,19 @@ pub struct Halves {
 impl Halves {
     /// An order's half. Returns the payment's if that was here already.
     pub(super) fn place(&mut self, order_id: OrderId, lines: Lines) -> Option<(Lines, bool)> {
-        match self.settled.remove(&order_id) {
-            Some(captured) => Some((lines, captured)),
-            None => {
-                self.placed.insert(order_id, lines);
-                None
-            }
+        if let Some(captured) = self.settled.remove(&order_id) {
+            return Some((lines, captured));
         }
+        self.placed.insert(order_id, lines);
+        None
     }
 
     /// A payment's half. Returns the order's if that was here already.
     pub(super) fn settle(&mut self, order_id: OrderId, captured: bool) -> Option<(Lines, bool)> {
-        match self.placed.remove(&order_id) {
-            Some(lines) => Some((lines, captured)),
-            None => {
-                self.settled.insert(order_id, captured);
-                None
-            }
+        if let Some(lines) = self.placed.remove(&order_id) {
+            return Some((lines, captured));
         }
+        self.settled.insert(order_id, captured);
+        None
     }
 }

@@ -105,7 +105,11 @@ impl Tally {
 
     fn place(&mut self, order: &Placed) {
         let currency = order.total.currency.code();
-        let units: i64 = order.lines.iter().map(|line| i64::from(line.quantity)).sum();
+        let units: i64 = order
+            .lines
+            .iter()
+            .map(|line| i64::from(line.quantity))
+            .sum();
 
         let totals = self.totals.entry(currency).or_default();
         totals.orders += 1;

@@ -69,7 +69,12 @@ fn pairs_are_of_the_first_twenty_products_and_the_smaller_id_is_first() {
     let products: Vec<_> = (1..=30).rev().map(|id| (id, 1, 1)).collect();
     let tally = tally(&[Fact::Placed(order(&products))]);
     assert_eq!(tally.pairs.len(), 190);
-    assert!(tally.pairs.keys().all(|(one, other)| one < other && *one > 10));
+    assert!(
+        tally
+            .pairs
+            .keys()
+            .all(|(one, other)| one < other && *one > 10)
+    );
 }
 
 #[test]
@@ -77,7 +82,10 @@ fn revenue_needs_both_halves_in_whichever_order() {
     let order = order(&[(1, 10, 2)]);
     let paid = payment(&order, PaymentResult::Captured);
     let placed = Fact::Placed(order);
-    for facts in [[placed.clone(), paid.clone()], [paid.clone(), placed.clone()]] {
+    for facts in [
+        [placed.clone(), paid.clone()],
+        [paid.clone(), placed.clone()],
+    ] {
         let tally = tally(&facts);
         assert_eq!(tally.revenue, BTreeMap::from([(usd(1), 20)]));
         assert!(tally.halves.placed.is_empty() && tally.halves.settled.is_empty());

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::world::{NOW, days_ago};
 
 /// An order of these products: id, unit price, quantity.
-pub fn order(user: i64, products: &[(i64, i64, i32)]) -> Placed {
+pub(crate) fn order(user: i64, products: &[(i64, i64, i32)]) -> Placed {
     let lines: Vec<_> = products
         .iter()
         .map(|(id, unit_price, quantity)| PlacedLine {
@@ -36,7 +36,7 @@ pub fn order(user: i64, products: &[(i64, i64, i32)]) -> Placed {
     }
 }
 
-pub fn payment(order: &Placed, captured: bool) -> Fact {
+pub(crate) fn payment(order: &Placed, captured: bool) -> Fact {
     Fact::Settled(SettledPayment {
         payment_id: PaymentId::of(order.order_id),
         order_id: order.order_id,
@@ -52,7 +52,7 @@ pub fn payment(order: &Placed, captured: bool) -> Fact {
     })
 }
 
-pub fn tracked(user: i64, kind: UserEventType, occurred_at: UnixMicros) -> Fact {
+pub(crate) fn tracked(user: i64, kind: UserEventType, occurred_at: UnixMicros) -> Fact {
     Fact::Tracked(TrackedEvent {
         event_id: UserEventId::random(),
         user_id: UserId::try_from(user).unwrap(),
@@ -64,7 +64,7 @@ pub fn tracked(user: i64, kind: UserEventType, occurred_at: UnixMicros) -> Fact 
 
 /// A few hundred events of everything that can happen, in no particular order,
 /// each once. Some orders have no payment, some payments no order.
-pub fn anything(random: &mut StdRng) -> Vec<Fact> {
+pub(crate) fn anything(random: &mut StdRng) -> Vec<Fact> {
     let mut facts = Vec::new();
     for _ in 0..random.random_range(100..200) {
         let order = any_order(random);
@@ -134,6 +134,8 @@ fn any_time(random: &mut StdRng) -> UnixMicros {
     match random.random_range(0..20) {
         0 => days_ago(100),
         1 => NOW,
-        _ => NOW.saturating_sub(Duration::from_micros(random.random_range(0..250_000_000_000))),
+        _ => NOW.saturating_sub(Duration::from_micros(
+            random.random_range(0..250_000_000_000),
+        )),
     }
 }

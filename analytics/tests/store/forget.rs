@@ -37,7 +37,7 @@ fn orders(count: i64) -> Vec<Fact> {
         .collect()
 }
 
-pub async fn ids(url: String) -> anyhow::Result<()> {
+pub(crate) async fn ids(url: String) -> anyhow::Result<()> {
     let world = World::open(&url).await?;
     let old = orders(25);
     let shard = Shard::of(event::USER_EVENTS, 0);
@@ -51,7 +51,10 @@ pub async fn ids(url: String) -> anyhow::Result<()> {
     let forgotten = || async { anyhow::Ok(world.store.prune(horizon(0), 10).await?) };
     assert_eq!(forgotten().await?, 10);
     assert_eq!(world.rows("inbox").await?, 40);
-    assert_eq!((forgotten().await?, forgotten().await?, forgotten().await?), (10, 5, 0));
+    assert_eq!(
+        (forgotten().await?, forgotten().await?, forgotten().await?),
+        (10, 5, 0)
+    );
 
     // Those of today are known as before, and no figure changed.
     assert_eq!(world.count(&old).await?, 0);
@@ -60,7 +63,7 @@ pub async fn ids(url: String) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub async fn halves(url: String) -> anyhow::Result<()> {
+pub(crate) async fn halves(url: String) -> anyhow::Result<()> {
     let world = World::open(&url).await?;
     let facts = orders(5);
     world.count(&facts).await?;
@@ -76,7 +79,7 @@ pub async fn halves(url: String) -> anyhow::Result<()> {
 
 /// The set of a day's users is forgotten while their number stays, so nobody may
 /// be counted on that day again.
-pub async fn days(url: String) -> anyhow::Result<()> {
+pub(crate) async fn days(url: String) -> anyhow::Result<()> {
     let world = World::open(&url).await?;
     let retention = Retention::default();
     let viewed = |user| tracked(user, UserEventType::ProductViewed, NOW);
@@ -103,7 +106,9 @@ pub async fn days(url: String) -> anyhow::Result<()> {
         world.store.prune(horizon, ALL).await?;
         // As long as users are known, they are not counted again; once they are
         // forgotten, neither.
-        world.count_in(&[viewed(1), viewed(26)], shard, later).await?;
+        world
+            .count_in(&[viewed(1), viewed(26)], shard, later)
+            .await?;
         assert_eq!(world.store.funnel(today.clone()).await?, expected(26));
     }
     assert!(later > NOW.saturating_add(retention.funnel));

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The same keys in many partitions of several topics.
-pub async fn shards(url: String) -> anyhow::Result<()> {
+pub(crate) async fn shards(url: String) -> anyhow::Result<()> {
     let world = World::open(&url).await?;
     let mut all = Vec::new();
     for partition in 0..30_u8 {
@@ -30,8 +30,12 @@ pub async fn shards(url: String) -> anyhow::Result<()> {
             Shard::of(event::ORDERS, partition.into()),
             Shard::of(event::PAYMENTS, partition.into()),
         );
-        world.count_in(std::slice::from_ref(&placed), of_orders, NOW).await?;
-        world.count_in(std::slice::from_ref(&paid), of_payments, NOW).await?;
+        world
+            .count_in(std::slice::from_ref(&placed), of_orders, NOW)
+            .await?;
+        world
+            .count_in(std::slice::from_ref(&paid), of_payments, NOW)
+            .await?;
         all.extend([placed, paid]);
     }
     let model = Model(&all);
@@ -44,12 +48,15 @@ pub async fn shards(url: String) -> anyhow::Result<()> {
     assert_eq!(sold[0].name, "Name 29");
     let earned = world.store.top_products_by_revenue(usd, start, 9).await?;
     assert_eq!(earned, model.top_by_revenue("USD"));
-    let pairs = world.store.product_pairs(None, PairPosition::START, 9).await?;
+    let pairs = world
+        .store
+        .product_pairs(None, PairPosition::START, 9)
+        .await?;
     assert_eq!(pairs, model.pairs(None));
     Ok(())
 }
 
-pub async fn buckets(url: String) -> anyhow::Result<()> {
+pub(crate) async fn buckets(url: String) -> anyhow::Result<()> {
     let world = World::open(&url).await?;
     let start = Width::Minute.floor(NOW);
     let minute = Width::Minute.micros();
@@ -76,19 +83,23 @@ pub async fn buckets(url: String) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub async fn unknown_user(url: String) -> anyhow::Result<()> {
+pub(crate) async fn unknown_user(url: String) -> anyhow::Result<()> {
     let world = World::open(&url).await?;
-    world.count(&[Fact::Placed(order(1, &[(1, 10, 1)]))]).await?;
+    world
+        .count(&[Fact::Placed(order(1, &[(1, 10, 1)]))])
+        .await?;
     assert_eq!(world.store.user(UserId::try_from(2)?).await?, None);
     // A payment alone makes a user known, even while its order is on its way.
-    world.count(&[payment(&order(2, &[(1, 10, 1)]), false)]).await?;
+    world
+        .count(&[payment(&order(2, &[(1, 10, 1)]), false)])
+        .await?;
     let known = world.store.user(UserId::try_from(2)?).await?.unwrap();
     assert_eq!((known.orders, known.orders_declined), (0, 1));
     assert_eq!(known.first_seen_at, NOW);
     Ok(())
 }
 
-pub async fn equal_figures(url: String) -> anyhow::Result<()> {
+pub(crate) async fn equal_figures(url: String) -> anyhow::Result<()> {
     let world = World::open(&url).await?;
     let products: Vec<_> = [5, 3, 9, 1, 7].iter().map(|id| (*id, 10, 1)).collect();
     let order = order(1, &products);

@@ -1,6 +1,8 @@
 //! The conformance suite of the store: every test runs on PostgreSQL and on
 //! SQLite.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod events;
 mod forget;
 mod lists;
@@ -22,7 +24,10 @@ fn main() -> ExitCode {
         .on_both_databases("overlapping_batches_at_once_count_once", once::overlapping)
         .on_both_databases("halves_that_come_at_once_are_joined_once", once::halves)
         .on_both_databases("a_batch_that_fails_leaves_nothing", once::a_failed_batch)
-        .on_both_databases("a_counted_id_with_other_content_is_skipped", once::a_conflict)
+        .on_both_databases(
+            "a_counted_id_with_other_content_is_skipped",
+            once::a_conflict,
+        )
         .on_both_databases("shards_are_added_up", lists::shards)
         .on_both_databases("a_bucket_holds_its_start_and_not_its_end", lists::buckets)
         .on_both_databases("of_a_user_unknown_nothing_is_known", lists::unknown_user)
@@ -30,6 +35,9 @@ fn main() -> ExitCode {
         .on_both_databases("ids_are_forgotten_in_chunks_and_figures_stay", forget::ids)
         .on_both_databases("halves_that_wait_in_vain_are_forgotten", forget::halves)
         .on_both_databases("a_day_that_is_forgotten_counts_nobody_again", forget::days)
-        .on_both_databases("money_that_no_longer_fits_stays_at_the_most", money::overflow)
+        .on_both_databases(
+            "money_that_no_longer_fits_stays_at_the_most",
+            money::overflow,
+        )
         .run()
 }

@@ -18,7 +18,7 @@ use proto::{
     time::UnixMicros,
 };
 
-pub struct Model<'f>(pub &'f [Fact]);
+pub(crate) struct Model<'f>(pub(crate) &'f [Fact]);
 
 impl Model<'_> {
     fn orders(&self) -> impl Iterator<Item = &Placed> {
@@ -30,9 +30,7 @@ impl Model<'_> {
 
     fn payments(&self, captured: bool) -> impl Iterator<Item = &SettledPayment> {
         self.0.iter().filter_map(move |fact| match fact {
-            Fact::Settled(payment)
-                if (payment.result == PaymentResult::Captured) == captured =>
-            {
+            Fact::Settled(payment) if (payment.result == PaymentResult::Captured) == captured => {
                 Some(payment)
             }
             _ => None,
@@ -70,7 +68,7 @@ impl Model<'_> {
         money.into_iter().map(sums).collect()
     }
 
-    pub fn stats(&self, updated_at: UnixMicros) -> Stats {
+    pub(crate) fn stats(&self, updated_at: UnixMicros) -> Stats {
         Stats {
             orders: size(self.orders()),
             units: self.orders().map(units).sum(),
@@ -84,13 +82,21 @@ impl Model<'_> {
         }
     }
 
-    pub fn order_rate(&self, width: Width, from: UnixMicros, until: UnixMicros) -> Vec<Bucket> {
+    pub(crate) fn order_rate(
+        &self,
+        width: Width,
+        from: UnixMicros,
+        until: UnixMicros,
+    ) -> Vec<Bucket> {
         let mut buckets = BTreeMap::<UnixMicros, (i64, i64)>::new();
         for order in self.orders() {
             buckets.entry(width.floor(order.placed_at)).or_default().0 += 1;
         }
         for payment in self.payments(true) {
-            buckets.entry(width.floor(payment.order_placed_at)).or_default().1 += 1;
+            buckets
+                .entry(width.floor(payment.order_placed_at))
+                .or_default()
+                .1 += 1;
         }
         buckets
             .range(from..until)
@@ -121,7 +127,10 @@ impl Model<'_> {
                     .map(move |line| (order, line))
             })
         };
-        let paid: BTreeSet<_> = self.payments(true).map(|payment| payment.order_id).collect();
+        let paid: BTreeSet<_> = self
+            .payments(true)
+            .map(|payment| payment.order_id)
+            .collect();
         let latest = lines().max_by_key(|(order, line)| (order.placed_at, &line.name));
         let orders: BTreeSet<_> = lines().map(|(order, _)| order.order_id).collect();
         ProductSales {
@@ -137,20 +146,20 @@ impl Model<'_> {
         }
     }
 
-    pub fn top_by_units(&self, currency: &str) -> Vec<ProductSales> {
+    pub(crate) fn top_by_units(&self, currency: &str) -> Vec<ProductSales> {
         let mut products = self.products(currency);
         products.sort_by_key(|product| (-product.units, product.product_id));
         products
     }
 
-    pub fn top_by_revenue(&self, currency: &str) -> Vec<ProductSales> {
+    pub(crate) fn top_by_revenue(&self, currency: &str) -> Vec<ProductSales> {
         let mut products = self.products(currency);
         products.retain(|product| product.revenue > 0);
         products.sort_by_key(|product| (-product.revenue, product.product_id));
         products
     }
 
-    pub fn pairs(&self, product: Option<i64>) -> Vec<PairSales> {
+    pub(crate) fn pairs(&self, product: Option<i64>) -> Vec<PairSales> {
         let mut pairs = BTreeMap::<(i64, i64), i64>::new();
         for order in self.orders() {
             let mut first = Vec::new();
@@ -179,7 +188,7 @@ impl Model<'_> {
         pairs
     }
 
-    pub fn user(&self, user: i64) -> Option<UserStats> {
+    pub(crate) fn user(&self, user: i64) -> Option<UserStats> {
         let orders = || self.orders().filter(|order| order.user_id.get() == user);
         let payments = |captured| {
             let payments = self.payments(captured);
@@ -209,7 +218,7 @@ impl Model<'_> {
     }
 
     /// Users of each stage; only days that the funnel is kept for.
-    pub fn funnel(
+    pub(crate) fn funnel(
         &self,
         days: &RangeInclusive<Day>,
         kept: &RangeInclusive<Day>,
@@ -252,7 +261,11 @@ fn reached(fact: &Fact) -> Option<(Stage, Day, i64)> {
 }
 
 fn units(order: &Placed) -> i64 {
-    order.lines.iter().map(|line| i64::from(line.quantity)).sum()
+    order
+        .lines
+        .iter()
+        .map(|line| i64::from(line.quantity))
+        .sum()
 }
 
 fn size<T>(items: impl Iterator<Item = T>) -> i64 {

@@ -14,13 +14,15 @@ use crate::{
 
 /// Sums stay at the largest number, in one row and over all shards; batches go on
 /// being counted, and everything else in them is exact.
-pub async fn overflow(url: String) -> anyhow::Result<()> {
+pub(crate) async fn overflow(url: String) -> anyhow::Result<()> {
     let world = World::open(&url).await?;
     let count = async |partition| {
         let order = order(1, &[(1, 10, 2)]);
         let paid = payment(&order, true);
         let of_orders = Shard::of(event::ORDERS, partition);
-        world.count_in(&[Fact::Placed(order), paid], of_orders, NOW).await
+        world
+            .count_in(&[Fact::Placed(order), paid], of_orders, NOW)
+            .await
     };
     count(0).await?;
     for sql in [
@@ -44,7 +46,10 @@ pub async fn overflow(url: String) -> anyhow::Result<()> {
         let user = world.store.user(UserId::try_from(1)?).await?.unwrap();
         assert_eq!((user.orders_paid, &user.money), (i64::from(round), &most));
         let start = ProductPosition::START;
-        let sold = world.store.top_products_by_units(Currency::USD, start, 9).await?;
+        let sold = world
+            .store
+            .top_products_by_units(Currency::USD, start, 9)
+            .await?;
         assert_eq!(sold[0].revenue, i64::MAX);
     }
     Ok(())

@@ -37,7 +37,7 @@ async fn assert_counted(world: &World, facts: &[Fact]) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub async fn a_batch_twice(url: String) -> anyhow::Result<()> {
+pub(crate) async fn a_batch_twice(url: String) -> anyhow::Result<()> {
     let world = World::open(&url).await?;
     let orders = orders(10);
     let facts = [placed(&orders), paid(&orders)].concat();
@@ -46,7 +46,7 @@ pub async fn a_batch_twice(url: String) -> anyhow::Result<()> {
     assert_counted(&world, &facts).await
 }
 
-pub async fn a_fact_twice(url: String) -> anyhow::Result<()> {
+pub(crate) async fn a_fact_twice(url: String) -> anyhow::Result<()> {
     let world = World::open(&url).await?;
     let facts = placed(&orders(3));
     let twice = [facts.clone(), facts.clone()].concat();
@@ -56,7 +56,7 @@ pub async fn a_fact_twice(url: String) -> anyhow::Result<()> {
 
 /// Two owners of a partition count overlapping batches at the same time, the ids
 /// in opposite orders.
-pub async fn overlapping(url: String) -> anyhow::Result<()> {
+pub(crate) async fn overlapping(url: String) -> anyhow::Result<()> {
     let world = World::open(&url).await?;
     let mut all = Vec::new();
     for _ in 0..20 {
@@ -71,7 +71,7 @@ pub async fn overlapping(url: String) -> anyhow::Result<()> {
 }
 
 /// Both halves of many orders come at the same time, from different partitions.
-pub async fn halves(url: String) -> anyhow::Result<()> {
+pub(crate) async fn halves(url: String) -> anyhow::Result<()> {
     let world = World::open(&url).await?;
     let mut all = Vec::new();
     for _ in 0..30 {
@@ -91,19 +91,23 @@ pub async fn halves(url: String) -> anyhow::Result<()> {
 }
 
 /// Nothing stays of a transaction that failed at its end, ids least of all.
-pub async fn a_failed_batch(url: String) -> anyhow::Result<()> {
+pub(crate) async fn a_failed_batch(url: String) -> anyhow::Result<()> {
     let world = World::open(&url).await?;
     let facts = placed(&orders(5));
     world.count(&facts[..2]).await?;
-    world.execute("ALTER TABLE user_orders RENAME TO elsewhere").await?;
+    world
+        .execute("ALTER TABLE user_orders RENAME TO elsewhere")
+        .await?;
     assert!(world.count(&facts).await.is_err());
-    world.execute("ALTER TABLE elsewhere RENAME TO user_orders").await?;
+    world
+        .execute("ALTER TABLE elsewhere RENAME TO user_orders")
+        .await?;
     assert_counted(&world, &facts[..2]).await?;
     assert_eq!(world.count(&facts).await?, 3);
     assert_counted(&world, &facts).await
 }
 
-pub async fn a_conflict(url: String) -> anyhow::Result<()> {
+pub(crate) async fn a_conflict(url: String) -> anyhow::Result<()> {
     let world = World::open(&url).await?;
     let first = order(1, &[(1, 10, 2)]);
     let mut other = order(2, &[(7, 99, 9)]);

@@ -12,12 +12,7 @@ use analytics::{
 };
 use anyhow::{Context as _, ensure};
 use futures::future::try_join_all;
-use proto::{
-    event,
-    id::UserId,
-    money::Currency,
-    time::UnixMicros,
-};
+use proto::{event, id::UserId, money::Currency, time::UnixMicros};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 
 use crate::{
@@ -29,7 +24,7 @@ use crate::{
 /// The last time at which anything is counted.
 const LAST: Duration = Duration::from_secs(99);
 
-pub async fn figures_equal_a_recount(url: String) -> anyhow::Result<()> {
+pub(crate) async fn figures_equal_a_recount(url: String) -> anyhow::Result<()> {
     let world = World::open(&url).await?;
     let seed: u64 = rand::random();
     let mut random = StdRng::seed_from_u64(seed);
@@ -109,40 +104,51 @@ fn now() -> UnixMicros {
 }
 
 async fn compare(store: &dyn Store, model: &Model<'_>) -> anyhow::Result<()> {
-    same("stats", store.stats().await?, model.stats(now()))?;
+    same("stats", &store.stats().await?, &model.stats(now()))?;
     for width in Width::ALL {
         for from in [days_ago(200), days_ago(2), width.floor(NOW)] {
             let until = width.ceil(NOW);
             let rate = store.order_rate(width, from, until).await?;
-            same("order rate", rate, model.order_rate(width, from, until))?;
+            same("order rate", &rate, &model.order_rate(width, from, until))?;
         }
     }
     for code in ["USD", "EUR", "JPY", "KWD"] {
         let currency = code.parse()?;
         let by_units = top(store, currency, true).await?;
-        same("products by units", by_units, model.top_by_units(code))?;
+        same("products by units", &by_units, &model.top_by_units(code))?;
         let by_revenue = top(store, currency, false).await?;
-        same("products by revenue", by_revenue, model.top_by_revenue(code))?;
+        same(
+            "products by revenue",
+            by_revenue,
+            model.top_by_revenue(code),
+        )?;
     }
     for product in [None, Some(1), Some(20), Some(40), Some(41)] {
-        same("pairs", pairs(store, product).await?, model.pairs(product))?;
+        same(
+            "pairs",
+            &pairs(store, product).await?,
+            &model.pairs(product),
+        )?;
     }
     for user in 1..=41 {
         let known = store.user(UserId::try_from(user)?).await?;
-        same("user", known, model.user(user))?;
+        same("user", &known, &model.user(user))?;
     }
     let kept = Retention::default().funnel_days(now());
     for first in [0, 1, 3, 44, 45, 46, 200] {
         let days = Day::of(days_ago(first))..=Day::of(NOW);
         let mut funnel = store.funnel(days.clone()).await?;
         funnel.sort_by_key(|count| count.stage);
-        same("funnel", funnel, model.funnel(&days, &kept))?;
+        same("funnel", &funnel, &model.funnel(&days, &kept))?;
     }
     Ok(())
 }
 
-fn same<T: PartialEq + Debug>(what: &str, stored: T, recounted: T) -> anyhow::Result<()> {
-    ensure!(stored == recounted, "{what}:\n  stored {stored:?}\nrecounted {recounted:?}");
+fn same<T: PartialEq + Debug>(what: &str, stored: &T, recounted: &T) -> anyhow::Result<()> {
+    ensure!(
+        stored == recounted,
+        "{what}:\n  stored {stored:?}\nrecounted {recounted:?}"
+    );
     Ok(())
 }
 

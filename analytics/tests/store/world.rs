@@ -14,13 +14,13 @@ use diesel_async::AsyncPgConnection;
 use proto::time::UnixMicros;
 
 /// When these tests happen: a noon in 2027.
-pub const NOW: UnixMicros = UnixMicros::from_micros(1_800_014_400_000_000);
+pub(crate) const NOW: UnixMicros = UnixMicros::from_micros(1_800_014_400_000_000);
 
-pub const SHARD: &str = proto::event::ORDERS;
+pub(crate) const SHARD: &str = proto::event::ORDERS;
 
 #[derive(Clone)]
-pub struct World {
-    pub store: Arc<dyn Store>,
+pub(crate) struct World {
+    pub(crate) store: Arc<dyn Store>,
     database: Database,
 }
 
@@ -31,7 +31,7 @@ struct Number {
 }
 
 impl World {
-    pub async fn open(url: &str) -> anyhow::Result<Self> {
+    pub(crate) async fn open(url: &str) -> anyhow::Result<Self> {
         let size = PoolSize(8);
         let database = Database::open(&url.parse()?, size, store::migrations()).await?;
         Ok(Self {
@@ -41,11 +41,11 @@ impl World {
     }
 
     /// Counts facts in one transaction, now.
-    pub async fn count(&self, facts: &[Fact]) -> anyhow::Result<usize> {
+    pub(crate) async fn count(&self, facts: &[Fact]) -> anyhow::Result<usize> {
         self.count_in(facts, Shard::of(SHARD, 0), NOW).await
     }
 
-    pub async fn count_in(
+    pub(crate) async fn count_in(
         &self,
         facts: &[Fact],
         shard: Shard,
@@ -53,11 +53,14 @@ impl World {
     ) -> anyhow::Result<usize> {
         let facts = facts.iter().cloned().map(Arc::new).collect();
         let days = Retention::default().funnel_days(now);
-        Ok(self.store.count(Batch::new(facts, shard, now, days)).await?)
+        Ok(self
+            .store
+            .count(Batch::new(facts, shard, now, days))
+            .await?)
     }
 
     /// How many rows a table has.
-    pub async fn rows(&self, table: &str) -> anyhow::Result<i64> {
+    pub(crate) async fn rows(&self, table: &str) -> anyhow::Result<i64> {
         let sql: &'static str = format!("SELECT count(*) AS number FROM {table}").leak();
         let number: Number = match &self.database {
             Database::Postgres(pool) => {
@@ -75,7 +78,7 @@ impl World {
     }
 
     /// Runs a statement past the store.
-    pub async fn execute(&self, sql: &'static str) -> anyhow::Result<()> {
+    pub(crate) async fn execute(&self, sql: &'static str) -> anyhow::Result<()> {
         match &self.database {
             Database::Postgres(pool) => {
                 pool.transaction(async |connection: &mut AsyncPgConnection| {
@@ -92,6 +95,6 @@ impl World {
     }
 }
 
-pub fn days_ago(days: u64) -> UnixMicros {
+pub(crate) fn days_ago(days: u64) -> UnixMicros {
     NOW.saturating_sub(Duration::from_hours(24 * days))
 }

@@ -17,6 +17,11 @@ const DOMAIN: &str = "ordermesh";
 /// because a key is a `&'static str` here.
 const METADATA: &[&str] = &["order_id", "trace_id", "event_id"];
 
+/// Bytes that listed violations may take. Details travel in one header, in base64;
+/// gRPC's C core and Java take 8 KiB of headers by default, and an answer beyond
+/// that is lost as a whole.
+const MAX_VIOLATION_BYTES: usize = 4 * 1024;
+
 const fn code(reason: Reason) -> Code {
     match reason {
         Reason::InvalidRequest => Code::InvalidArgument,
@@ -41,13 +46,7 @@ impl From<Error> for Status {
             .collect();
         details.set_error_info(error.reason.as_str(), DOMAIN, metadata);
         if !error.violations.is_empty() {
-            details.set_bad_request(
-                error
-                    .violations
-                    .iter()
-                    .map(|violation| FieldViolation::new(&violation.field, &violation.description))
-                    .collect::<Vec<_>>(),
-            );
+            details.set_bad_request(listed(&error.violations));
         }
         if let Some(after) = error.retry_after {
             details.set_retry_info(Some(after));
@@ -58,6 +57,29 @@ impl From<Error> for Status {
         status.set_source(std::sync::Arc::new(error));
         status
     }
+}
+
+/// The violations as far as they fit, and how many more there are.
+fn listed(violations: &[Violation]) -> Vec<FieldViolation> {
+    let mut room = MAX_VIOLATION_BYTES;
+    let mut listed: Vec<FieldViolation> = violations
+        .iter()
+        .map_while(|violation| {
+            // 6: tags and lengths.
+            let size = violation.field.len() + violation.description.len() + 6;
+            room = room.checked_sub(size)?;
+            Some(FieldViolation::new(
+                &violation.field,
+                &violation.description,
+            ))
+        })
+        .collect();
+    let more = violations.len() - listed.len();
+    if more > 0 {
+        let told = format!("and {more} more violations, which do not fit into an answer");
+        listed.push(FieldViolation::new("", told));
+    }
+    listed
 }
 
 impl From<Status> for Error {
@@ -130,6 +152,25 @@ mod tests {
         assert_eq!(back.violations().len(), 2);
         assert_eq!(back.retry_hint(), Some(Duration::from_secs(2)));
         assert_eq!(back.metadata("order_id"), Some("o1"));
+    }
+
+    #[test]
+    fn hundreds_of_violations_fit_into_a_header_and_are_counted() {
+        let rule = "must be between 0 and 1000000000";
+        let violations: Vec<_> = (0..400)
+            .map(|n| Violation::new(format!("products[{n}].price"), rule))
+            .collect();
+        let status = Status::from(Error::invalid(violations));
+        assert!(
+            status.details().len() < 5 * 1024,
+            "{}",
+            status.details().len()
+        );
+        let back = Error::from(status);
+        let listed = back.violations().len() - 1;
+        assert!(listed > 50, "{listed}");
+        let last = &back.violations()[listed].description;
+        assert!(last.contains(&(400 - listed).to_string()), "{last}");
     }
 
     #[test]

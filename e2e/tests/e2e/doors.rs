@@ -16,7 +16,10 @@ use crate::on_both;
 
 pub(crate) fn tests() -> Vec<Test> {
     [
-        on_both("every service lists itself by reflection, old and new", reflection),
+        on_both(
+            "every service lists itself by reflection, old and new",
+            reflection,
+        ),
         on_both("every service tells its health", health),
         on_both("the api is documented without any outside host", documents),
     ]
@@ -40,7 +43,10 @@ async fn reflection(footing: &'static Footing) -> anyhow::Result<()> {
         let address = footing.addresses.grpc(service);
         let listed = list_v1(&address).await?;
         assert!(listed.contains(full_name(service)), "{service}: {listed:?}");
-        assert!(listed.contains("grpc.health.v1.Health"), "{service}: {listed:?}");
+        assert!(
+            listed.contains("grpc.health.v1.Health"),
+            "{service}: {listed:?}"
+        );
         assert_eq!(listed, list_v1alpha(&address).await?);
     }
     Ok(())
@@ -58,11 +64,17 @@ async fn list_v1(address: &str) -> anyhow::Result<BTreeSet<String>> {
     let mut client = ServerReflectionClient::new(channel(address)?);
     let requests = futures::stream::once(async { request });
     let mut answers = client.server_reflection_info(requests).await?.into_inner();
-    let answer = answers.next().await.transpose()?.and_then(|answer| answer.message_response);
+    let answer = answers
+        .next()
+        .await
+        .transpose()?
+        .and_then(|answer| answer.message_response);
     Ok(match answer {
-        Some(MessageResponse::ListServicesResponse(list)) => {
-            list.service.into_iter().map(|service| service.name).collect()
-        }
+        Some(MessageResponse::ListServicesResponse(list)) => list
+            .service
+            .into_iter()
+            .map(|service| service.name)
+            .collect(),
         _ => BTreeSet::new(),
     })
 }
@@ -79,11 +91,17 @@ async fn list_v1alpha(address: &str) -> anyhow::Result<BTreeSet<String>> {
     let mut client = ServerReflectionClient::new(channel(address)?);
     let requests = futures::stream::once(async { request });
     let mut answers = client.server_reflection_info(requests).await?.into_inner();
-    let answer = answers.next().await.transpose()?.and_then(|answer| answer.message_response);
+    let answer = answers
+        .next()
+        .await
+        .transpose()?
+        .and_then(|answer| answer.message_response);
     Ok(match answer {
-        Some(MessageResponse::ListServicesResponse(list)) => {
-            list.service.into_iter().map(|service| service.name).collect()
-        }
+        Some(MessageResponse::ListServicesResponse(list)) => list
+            .service
+            .into_iter()
+            .map(|service| service.name)
+            .collect(),
         _ => BTreeSet::new(),
     })
 }
@@ -92,17 +110,29 @@ async fn health(footing: &'static Footing) -> anyhow::Result<()> {
     for service in SERVICES {
         let mut client = HealthClient::new(channel(&footing.addresses.grpc(service))?);
         for name in ["", full_name(service)] {
-            until("the service to be healthy", Duration::from_secs(20), async || {
-                let request = HealthCheckRequest { service: name.to_owned() };
-                let status = client.clone().check(request).await?.into_inner().status();
-                let serving = tonic_health::pb::health_check_response::ServingStatus::Serving;
-                anyhow::ensure!(status == serving, "{service} {name:?}: {status:?}");
-                anyhow::Ok(())
-            })
+            until(
+                "the service to be healthy",
+                Duration::from_secs(20),
+                async || {
+                    let request = HealthCheckRequest {
+                        service: name.to_owned(),
+                    };
+                    let status = client.clone().check(request).await?.into_inner().status();
+                    let serving = tonic_health::pb::health_check_response::ServingStatus::Serving;
+                    anyhow::ensure!(status == serving, "{service} {name:?}: {status:?}");
+                    anyhow::Ok(())
+                },
+            )
             .await?;
         }
-        let unknown = HealthCheckRequest { service: "no.such.Service".to_owned() };
-        let status = client.check(unknown).await.err().map(|status| status.code());
+        let unknown = HealthCheckRequest {
+            service: "no.such.Service".to_owned(),
+        };
+        let status = client
+            .check(unknown)
+            .await
+            .err()
+            .map(|status| status.code());
         assert_eq!(status, Some(tonic::Code::NotFound));
 
         let admin = e2e::rest::Rest::new(&footing.addresses.admin(service));
@@ -124,7 +154,9 @@ async fn documents(footing: &'static Footing) -> anyhow::Result<()> {
     let docs = footing.rest.get("/docs/").await?;
     assert_eq!(docs.status, StatusCode::OK);
     let page = String::from_utf8(docs.body.to_vec())?;
-    let outside = page.split('"').find(|part| part.starts_with("http") || part.starts_with("//"));
+    let outside = page
+        .split('"')
+        .find(|part| part.starts_with("http") || part.starts_with("//"));
     assert_eq!(outside, None, "the page must not need another host");
     Ok(())
 }

@@ -18,41 +18,68 @@ use testkit::harness::Test;
 use crate::on_both_alone;
 
 pub(crate) fn tests() -> Vec<Test> {
-    on_both_alone("poison goes to every service's dead letters and nobody stops", poison).into()
+    on_both_alone(
+        "poison goes to every service's dead letters and nobody stops",
+        poison,
+    )
+    .into()
 }
 
 async fn poison(kind: Kind) -> anyhow::Result<()> {
     let mut footing = Footing::start(kind, &[]).await?;
     let topic = footing.topic("orders.v1");
-    let producer: FutureProducer =
-        ClientConfig::new().set("bootstrap.servers", footing.brokers()).create()?;
+    let producer: FutureProducer = ClientConfig::new()
+        .set("bootstrap.servers", footing.brokers())
+        .create()?;
     let typed = |kind: &'static str| {
-        OwnedHeaders::new().insert(Header { key: "ce_type", value: Some(kind) })
+        OwnedHeaders::new().insert(Header {
+            key: "ce_type",
+            value: Some(kind),
+        })
     };
     let placed = "ordermesh.events.v1.OrderPlaced";
     let planted: [(&str, &[u8], OwnedHeaders); 4] = [
         ("undecodable", b"\xff\xff\xff not protobuf", typed(placed)),
         ("undecodable", b"", typed(placed)),
-        ("unsupported", b"\x0a\x01x", typed("ordermesh.events.v2.OrderPlaced")),
+        (
+            "unsupported",
+            b"\x0a\x01x",
+            typed("ordermesh.events.v2.OrderPlaced"),
+        ),
         ("invalid", b"\x0a\x01x", typed(placed)),
     ];
     for (class, value, headers) in planted.clone() {
-        let record = FutureRecord::to(&topic).key(class).payload(value).headers(headers);
+        let record = FutureRecord::to(&topic)
+            .key(class)
+            .payload(value)
+            .headers(headers);
         let sent = producer.send(record, Duration::from_secs(10)).await;
         sent.map_err(|(error, _)| error)?;
     }
-    let order = footing.rest.post("/order", &example(new_user())).await?.json();
+    let order = footing
+        .rest
+        .post("/order", &example(new_user()))
+        .await?
+        .json();
     let id = order["orderId"].as_str().unwrap_or_default();
-    let last = footing.rest.get(&format!("/orders/{id}?wait=20s&until=final")).await?;
+    let last = footing
+        .rest
+        .get(&format!("/orders/{id}?wait=20s&until=final"))
+        .await?;
     assert_eq!(last.status, StatusCode::OK, "the services go on: {last:?}");
 
-    let mut expected: Vec<(String, Vec<u8>)> =
-        planted.iter().map(|(class, value, _)| ((*class).to_owned(), value.to_vec())).collect();
+    let mut expected: Vec<(String, Vec<u8>)> = planted
+        .iter()
+        .map(|(class, value, _)| ((*class).to_owned(), value.to_vec()))
+        .collect();
     expected.sort();
     for service in STORING {
         let mut letters = dead_letters(&footing, service, planted.len()).await?;
         letters.sort();
-        assert_eq!(letters, expected, "{service}: every one, byte for byte, with its class");
+        assert_eq!(
+            letters, expected,
+            "{service}: every one, byte for byte, with its class"
+        );
     }
     footing.down().await
 }

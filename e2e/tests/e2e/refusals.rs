@@ -20,10 +20,19 @@ use tonic_types::StatusExt as _;
 
 pub(crate) fn tests() -> Vec<Test> {
     vec![
-        Test::new("gateway::without kafka orders are refused, soon at once", kafka_away),
+        Test::new(
+            "gateway::without kafka orders are refused, soon at once",
+            kafka_away,
+        ),
         Test::new("gateway::a passed deadline is told at both doors", deadline),
-        Test::new("gateway::more than it can take is shed with a hint", overload),
-        Test::new("gateway::without history reads are refused and orders are not", history_away),
+        Test::new(
+            "gateway::more than it can take is shed with a hint",
+            overload,
+        ),
+        Test::new(
+            "gateway::without history reads are refused and orders are not",
+            history_away,
+        ),
     ]
 }
 
@@ -58,7 +67,11 @@ impl Alone {
             config.finish()?;
             gateway.start()
         });
-        Ok(Self { rest: Rest::new(&rest), grpc, _running: running.await?? })
+        Ok(Self {
+            rest: Rest::new(&rest),
+            grpc,
+            _running: running.await??,
+        })
     }
 
     fn orders(&self) -> anyhow::Result<OrderServiceClient<tonic::transport::Channel>> {
@@ -75,7 +88,11 @@ async fn kafka_away() -> anyhow::Result<()> {
     let first = (0..8).map(|_| gateway.rest.post_with("/order", &key, body.clone()));
     for answer in futures::future::try_join_all(first).await? {
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
-        assert_eq!(answer.json()["reason"], "KAFKA_UNAVAILABLE", "never reached a broker");
+        assert_eq!(
+            answer.json()["reason"],
+            "KAFKA_UNAVAILABLE",
+            "never reached a broker"
+        );
         assert_ne!(answer.header(header::RETRY_AFTER), "");
     }
     // From now on the breaker answers.
@@ -93,7 +110,11 @@ async fn kafka_away() -> anyhow::Result<()> {
             break; // That one was the trial.
         }
     }
-    let status = gateway.orders()?.place_order(example_request(new_user())).await.err();
+    let status = gateway
+        .orders()?
+        .place_order(example_request(new_user()))
+        .await
+        .err();
     let status = status.unwrap_or_else(|| tonic::Status::ok("must be refused"));
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     assert!(status.get_details_retry_info().is_some());
@@ -111,24 +132,42 @@ async fn deadline() -> anyhow::Result<()> {
     let start = Instant::now();
     let status = gateway.orders()?.place_order(request).await.err();
     let code = status.map(|status| status.code());
-    assert!(matches!(code, Some(Code::DeadlineExceeded | Code::Cancelled)), "{code:?}");
-    assert!(start.elapsed() < Duration::from_secs(2), "the caller's own deadline counts");
+    assert!(
+        matches!(code, Some(Code::DeadlineExceeded | Code::Cancelled)),
+        "{code:?}"
+    );
+    assert!(
+        start.elapsed() < Duration::from_secs(2),
+        "the caller's own deadline counts"
+    );
     Ok(())
 }
 
 async fn overload() -> anyhow::Result<()> {
-    let gateway =
-        Alone::start(&[("GATEWAY__MAX_IN_FLIGHT", "2"), ("GATEWAY__PLACE_TIMEOUT", "2s")]).await?;
+    let gateway = Alone::start(&[
+        ("GATEWAY__MAX_IN_FLIGHT", "2"),
+        ("GATEWAY__PLACE_TIMEOUT", "2s"),
+    ])
+    .await?;
     let body = example(new_user());
     let many = (0..10).map(|_| gateway.rest.post("/order", &body));
     let answers = futures::future::try_join_all(many).await?;
-    let shed: Vec<_> =
-        answers.iter().filter(|answer| answer.json()["reason"] == "OVERLOADED").collect();
-    assert_eq!(shed.len(), 8, "two in flight, the others at once: {answers:?}");
+    let shed: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer.json()["reason"] == "OVERLOADED")
+        .collect();
+    assert_eq!(
+        shed.len(),
+        8,
+        "two in flight, the others at once: {answers:?}"
+    );
     for answer in shed {
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
         assert_ne!(answer.header(header::RETRY_AFTER), "");
-        assert_eq!(answer.header(header::CONTENT_TYPE), "application/problem+json");
+        assert_eq!(
+            answer.header(header::CONTENT_TYPE),
+            "application/problem+json"
+        );
     }
     Ok(())
 }
@@ -140,8 +179,15 @@ async fn history_away() -> anyhow::Result<()> {
     let key = [("idempotency-key", "k1")];
     let body = example(new_user()).to_string();
     let placed = gateway.rest.post_with("/order", &key, body).await?;
-    assert_eq!(placed.status, StatusCode::ACCEPTED, "history is asked, not needed: {placed:?}");
-    let id = placed.json()["orderId"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(
+        placed.status,
+        StatusCode::ACCEPTED,
+        "history is asked, not needed: {placed:?}"
+    );
+    let id = placed.json()["orderId"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     let answer = gateway.rest.get(&format!("/orders/{id}")).await?;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
     assert_eq!(answer.json()["reason"], "DEPENDENCY_UNAVAILABLE");

@@ -14,7 +14,11 @@ use testkit::{
 use crate::on_both;
 
 pub(crate) fn tests() -> Vec<Test> {
-    on_both("one order is one trace with the right parents and kinds", one_trace).into()
+    on_both(
+        "one order is one trace with the right parents and kinds",
+        one_trace,
+    )
+    .into()
 }
 
 fn all_there(spans: &[Span]) -> bool {
@@ -27,10 +31,17 @@ fn all_there(spans: &[Span]) -> bool {
 }
 
 async fn one_trace(footing: &'static Footing) -> anyhow::Result<()> {
-    let placed = footing.rest.post("/order", &example(new_user())).await?.json();
+    let placed = footing
+        .rest
+        .post("/order", &example(new_user()))
+        .await?
+        .json();
     let id = placed["orderId"].as_str().unwrap_or_default();
     let trace_id = placed["traceId"].as_str().unwrap_or_default();
-    footing.rest.get(&format!("/orders/{id}?wait=20s&until=final")).await?;
+    footing
+        .rest
+        .get(&format!("/orders/{id}?wait=20s&until=final"))
+        .await?;
     let spans = footing
         .otlp
         .wait_for_trace(trace_id, all_there, Duration::from_secs(30))
@@ -45,10 +56,18 @@ async fn one_trace(footing: &'static Footing) -> anyhow::Result<()> {
     };
     let roots: Vec<_> = spans.iter().filter(|span| span.is_root()).collect();
     assert_eq!(roots.len(), 1, "one root");
-    assert_eq!((roots[0].name.as_str(), roots[0].kind), ("POST /order", Kind::Server));
+    assert_eq!(
+        (roots[0].name.as_str(), roots[0].kind),
+        ("POST /order", Kind::Server)
+    );
     for span in spans.iter().filter(|span| !span.is_root()) {
         let parent = parent(span);
-        assert!(parent.is_some(), "{} of {} has a parent that is not here", span.name, span.service);
+        assert!(
+            parent.is_some(),
+            "{} of {} has a parent that is not here",
+            span.name,
+            span.service
+        );
         let expected = match span.name.as_str() {
             name if name.starts_with("process ") => {
                 assert_eq!(span.kind, Kind::Consumer, "{name}");
@@ -66,14 +85,22 @@ async fn one_trace(footing: &'static Footing) -> anyhow::Result<()> {
         }
     }
     let of = |name: &str| -> Vec<&str> {
-        spans.iter().filter(|s| s.name == name).map(|s| s.service.as_str()).collect()
+        spans
+            .iter()
+            .filter(|s| s.name == name)
+            .map(|s| s.service.as_str())
+            .collect()
     };
     assert_eq!(of("send orders.v1"), ["gateway"]);
     assert_eq!(of("send payments.v1"), ["payments"]);
     assert_eq!(of("send notifications.v1"), ["notifier", "notifier"]);
     for span in &spans {
         for value in span.attributes.values() {
-            assert!(!value.contains('@'), "an address in a span: {} {value}", span.name);
+            assert!(
+                !value.contains('@'),
+                "an address in a span: {} {value}",
+                span.name
+            );
         }
     }
     Ok(())

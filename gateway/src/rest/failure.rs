@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 /// A failure on its way to the caller.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    error: Error,
+    error: Box<Error>,
     /// Where HTTP has a closer word than the error's reason.
     status: Option<StatusCode>,
     header: Option<(HeaderName, HeaderValue)>,
@@ -17,7 +17,7 @@ pub(crate) struct Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self {
-            error,
+            error: Box::new(error),
             status: None,
             header: None,
         }
@@ -27,7 +27,7 @@ impl From<Error> for Failure {
 impl Failure {
     fn invalid(status: StatusCode, message: &'static str) -> Self {
         Self {
-            error: Error::new(Reason::InvalidRequest, message),
+            error: Box::new(Error::new(Reason::InvalidRequest, message)),
             status: Some(status),
             header: None,
         }
@@ -76,7 +76,7 @@ impl Failure {
     pub(crate) fn slow_body() -> Self {
         let message = "the body did not arrive in time; send it again";
         Self {
-            error: Error::new(Reason::DeadlineExceeded, message),
+            error: Box::new(Error::new(Reason::DeadlineExceeded, message)),
             status: Some(StatusCode::REQUEST_TIMEOUT),
             header: None,
         }
@@ -86,7 +86,7 @@ impl Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let error = match crate::trace_id() {
-            trace_id if trace_id.is_empty() => self.error,
+            trace_id if trace_id.is_empty() => *self.error,
             trace_id => self.error.with("trace_id", trace_id),
         };
         let mut response = match self.status {

@@ -39,13 +39,10 @@ impl Params {
     /// The parameters of an address.
     pub(crate) fn of(uri: &Uri) -> Self {
         let mut violations = Violations::new(Naming::Json);
-        let pairs = match Query::<Vec<(String, String)>>::try_from_uri(uri) {
-            Ok(Query(pairs)) => pairs,
-            Err(_) => {
-                violations.add(Path::Root.unknown("query"), "must be name=value pairs");
-                Vec::new()
-            }
-        };
+        let pairs = Query::try_from_uri(uri).map(|Query(pairs)| pairs);
+        let rule = "must be name=value pairs";
+        let pairs = violations.check(Path::Root.unknown("query"), pairs.map_err(|_| rule));
+        let pairs = pairs.unwrap_or_default();
         Self { pairs, violations }
     }
 

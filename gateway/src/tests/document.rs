@@ -108,14 +108,14 @@ fn collect_references(value: &Value, references: &mut Vec<String>) {
             if let Some(Value::String(reference)) = fields.get("$ref") {
                 references.push(reference.clone());
             }
-            fields
-                .values()
-                .for_each(|value| collect_references(value, references));
+            for value in fields.values() {
+                collect_references(value, references);
+            }
         }
         Value::Array(items) => {
-            items
-                .iter()
-                .for_each(|value| collect_references(value, references));
+            for value in items {
+                collect_references(value, references);
+            }
         }
         _ => {}
     }
@@ -189,7 +189,10 @@ async fn the_page_and_its_files_need_no_other_host() {
             files.push(link.trim_start_matches("./").to_owned());
         }
     }
-    assert!(files.iter().any(|file| file.ends_with(".js")), "{files:?}");
+    assert!(
+        files.contains(&"swagger-ui-bundle.js".to_owned()),
+        "{files:?}"
+    );
     assert!(
         !html.contains("<script>"),
         "the policy forbids scripts within the page"

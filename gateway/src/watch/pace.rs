@@ -130,7 +130,10 @@ mod tests {
             times[..5],
             [Duration::ZERO, 20 * MS, 40 * MS, 60 * MS, 80 * MS]
         );
-        let gaps: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let gaps: Vec<_> = times
+            .windows(2)
+            .map(|pair| pair[1].saturating_sub(pair[0]))
+            .collect();
         assert!(gaps.is_sorted(), "{gaps:?}");
         assert_eq!(gaps.last(), Some(&SLOWEST));
     }

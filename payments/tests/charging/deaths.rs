@@ -9,7 +9,7 @@ use testkit::harness::Suite;
 use tokio::task::JoinHandle;
 
 use crate::{
-    support::{order, with_token},
+    orders::{order, with_token},
     trap::{Point, Trap},
     world::{Process, Settings, World},
 };

@@ -13,7 +13,7 @@ use testkit::{harness::Suite, wait::until};
 use tracing::{Span, instrument::WithSubscriber as _};
 
 use crate::{
-    support::{order, with_token},
+    orders::{order, with_token},
     world::{Process, Settings, World},
 };
 

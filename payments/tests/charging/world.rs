@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use crate::{
-    support,
+    database,
     trap::{Trap, Trapped},
 };
 
@@ -56,7 +56,7 @@ impl World {
     /// A world whose bank behaves so.
     pub(crate) async fn with(url: &str, bank: MockOptions) -> anyhow::Result<Self> {
         Ok(Self {
-            store: support::open(url).await?,
+            store: database::open(url).await?,
             bank: Arc::new(Bank::new(bank)?),
             topic: Arc::default(),
         })

@@ -1,7 +1,10 @@
 //! What a store promises, on both databases.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "../support/mod.rs"]
-mod support;
+#[path = "../support/database.rs"]
+mod database;
+#[path = "../support/orders.rs"]
+mod orders;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -12,7 +15,9 @@ use std::{
 
 use anyhow::ensure;
 use chassis::page::{Page, PageRequest};
+use database::open;
 use futures::future::{join_all, try_join_all};
+use orders::{contradicting, order, order_of, with_token};
 use payments::{
     payment::{Intent, OpenPayment, Outcome, Payment},
     store::{Claim, Cursor, Filter, Lease, Postponed, Settled, Store},
@@ -24,7 +29,6 @@ use proto::{
     payments::v1::PaymentStatus,
     time::UnixMicros,
 };
-use support::{contradicting, open, order, order_of, with_token};
 use testkit::harness::Suite;
 
 const MINUTE: Duration = Duration::from_secs(60);

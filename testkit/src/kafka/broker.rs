@@ -120,6 +120,10 @@ impl Broker {
     /// Starts the broker and waits until it serves clients, which it does only
     /// where a majority of the cluster is up. Brokers that need each other are
     /// to be started at once, with `try_join!`.
+    ///
+    /// After a [`kill`](Self::kill) that takes `broker.session.timeout.ms`
+    /// (9 s): the controllers take a broker's new life in only once they have
+    /// given up its old one. Tests without a use for that wait set it lower.
     pub async fn start(&self) -> anyhow::Result<()> {
         let earlier_lives = fs::metadata(self.log()).map_or(0, |log| log.len());
         let process = self.slot.start().await?;

@@ -57,13 +57,14 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// `program` (a path, or a name to look up in PATH), called `name` in
-    /// messages, that logs to the file `log`.
+    /// `program` (an absolute path, or a name to look up in PATH), called
+    /// `name` in messages, that logs to the file `log`.
     pub fn new(name: impl Into<String>, program: impl AsRef<Path>, log: impl AsRef<Path>) -> Self {
         Self {
             name: name.into(),
             program: program.as_ref().to_owned(),
-            log: log.as_ref().to_owned(),
+            // The program may run in another folder than the test process.
+            log: absolute(log.as_ref()),
             args: Vec::new(),
             env: Vec::new(),
             dir: None,
@@ -125,4 +126,9 @@ impl Spec {
     pub fn log(&self) -> &Path {
         &self.log
     }
+}
+
+/// Fails on an empty path only, which no file has.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

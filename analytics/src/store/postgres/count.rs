@@ -29,10 +29,7 @@ struct IdRow {
 
 /// Counts what is new in a batch, and returns how many facts that is. Tables come
 /// in the order of the migration.
-pub(super) async fn batch(
-    connection: &mut AsyncPgConnection,
-    batch: &Batch,
-) -> QueryResult<usize> {
+pub(super) async fn batch(connection: &mut AsyncPgConnection, batch: &Batch) -> QueryResult<usize> {
     let rows: Vec<IdRow> = statement(INSERT_IDS)
         .bind::<Integer, _>(batch.day().number())
         .bind::<Array<PgUuid>, _>(batch.ids())

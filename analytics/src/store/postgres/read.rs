@@ -185,11 +185,11 @@ pub(super) async fn user(
         .bind::<BigInt, _>(user.get())
         .load(connection)
         .await?;
-    let actions = statement(USER_ACTIONS)
+    let actions: Vec<_> = statement(USER_ACTIONS)
         .bind::<BigInt, _>(user.get())
         .load(connection)
         .await?;
-    Ok(rows::user(orders, actions))
+    Ok(rows::user(orders, &actions))
 }
 
 pub(super) async fn funnel(

@@ -73,11 +73,7 @@ pub(super) fn batch(connection: &mut SqliteConnection, batch: &Batch) -> QueryRe
 }
 
 /// Completes what can be completed and keeps the other halves.
-fn join_halves(
-    connection: &mut SqliteConnection,
-    tally: &mut Tally,
-    day: Day,
-) -> QueryResult<()> {
+fn join_halves(connection: &mut SqliteConnection, tally: &mut Tally, day: Day) -> QueryResult<()> {
     let halves = std::mem::take(&mut tally.halves);
     for (order_id, half) in halves.placed {
         match take_half(connection, order_id)? {
@@ -102,10 +98,7 @@ fn join_halves(
     Ok(())
 }
 
-fn take_half(
-    connection: &mut SqliteConnection,
-    order_id: OrderId,
-) -> QueryResult<Option<HalfRow>> {
+fn take_half(connection: &mut SqliteConnection, order_id: OrderId) -> QueryResult<Option<HalfRow>> {
     statement(TAKE_HALF)
         .bind::<Binary, _>(bytes(order_id.as_uuid()))
         .get_result(connection)

@@ -129,10 +129,10 @@ pub(super) fn user(
     let orders = statement(USER_ORDERS)
         .bind::<BigInt, _>(user.get())
         .load(connection)?;
-    let actions = statement(USER_ACTIONS)
+    let actions: Vec<_> = statement(USER_ACTIONS)
         .bind::<BigInt, _>(user.get())
         .load(connection)?;
-    Ok(rows::user(orders, actions))
+    Ok(rows::user(orders, &actions))
 }
 
 pub(super) fn funnel(

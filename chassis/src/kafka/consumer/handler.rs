@@ -76,11 +76,15 @@ impl<E> Delivery<E> {
         &self.span
     }
 
-    /// The trace the record belongs to: 32 hex digits, by its producer's word.
+    /// The trace the record belongs to: 32 lower-case hex digits, not all of them
+    /// 0, by its producer's word.
     pub fn trace_id(&self) -> Option<&str> {
         let parent = self.record.text_header(headers::TRACEPARENT)?;
         // version-traceid-spanid-flags (W3C Trace Context, section 3.2.2).
-        parent.split('-').nth(1).filter(|id| id.len() == 32)
+        parent.split('-').nth(1).filter(|id| {
+            let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+            id.len() == 32 && id.bytes().all(hex) && id.bytes().any(|byte| byte != b'0')
+        })
     }
 
     /// The `traceparent` of [`Delivery::span`], to be stored with work that is

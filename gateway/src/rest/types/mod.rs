@@ -4,6 +4,8 @@
 //! are JSON numbers, all below 2^53. Names are camelCase, enums go by their
 //! protobuf names, times are RFC 3339 in UTC.
 
+#![allow(clippy::struct_field_names, reason = "a name on the wire stands alone")]
+
 mod analytics;
 mod names;
 mod order;

@@ -42,7 +42,7 @@ impl From<Accepted> for OrderAccepted {
             status: accepted.status.into(),
             total: accepted.total,
             currency_code: accepted.currency_code,
-            accepted_at: accepted.accepted_at.into(),
+            accepted_at: accepted.at.into(),
             trace_id: accepted.trace_id,
         }
     }

@@ -13,7 +13,7 @@ use proto::event::{PaymentResult, PlacedOrder};
 use testkit::{harness::Suite, wait::until};
 
 use crate::{
-    support::{contradicting, order, with_token},
+    orders::{contradicting, order, with_token},
     trap::{Point, Trap},
     world::{Process, Settings, World},
 };

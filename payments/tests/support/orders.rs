@@ -1,21 +1,11 @@
-//! What this crate's tests share.
+//! Orders for tests.
 
-use std::sync::Arc;
-
-use chassis::db::{Database, PoolSize};
-use payments::store::{self, Store};
 use proto::{
     event::{ContentHash, PlacedLine, PlacedOrder},
     id::{OrderId, ProductId, UserId},
     money::{Currency, Money},
     time::UnixMicros,
 };
-
-/// The store over the database of a URL.
-pub(crate) async fn open(url: &str) -> anyhow::Result<Arc<dyn Store>> {
-    let database = Database::open(&url.parse()?, PoolSize(8), store::migrations()).await?;
-    Ok(store::on(database))
-}
 
 /// An order of 9.99 USD by user 42.
 pub(crate) fn order() -> PlacedOrder {

@@ -1,0 +1,155 @@
+//! From records to the store.
+//!
+//! Invariant: a record is done once its fact is counted, now or before, and
+//! nothing else is done with it. So a crash, a rebalance or a zombie's late commit
+//! at any point leads to the same figures.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chassis::kafka::{
+    Delivery, Handler, HandlerError, Poison, PoisonClass, Record, Settlement, headers,
+};
+use opentelemetry::{
+    KeyValue,
+    metrics::{Counter, Meter},
+};
+use prost::Name as _;
+use proto::{
+    event::{
+        NOTIFICATIONS, ORDERS, PAYMENTS, PlacedOrder, SentNotification, SettledPayment,
+        TrackedEvent, USER_EVENTS,
+    },
+    events::v1::{NotificationSent, OrderPlaced, PaymentSettled, UserEvent},
+    time::UnixMicros,
+};
+
+use crate::{
+    batch::{Batch, Shard, split},
+    fact::Fact,
+    retention::Retention,
+    store::Store,
+};
+
+/// Most rows, roughly, that one transaction writes. 500 orders of a few lines
+/// stay well below; 500 orders of 100 lines would write 150,000 rows, and while
+/// the database is slow they might never get through in the time that a
+/// transaction is given, however often they are tried.
+const TRANSACTION_WEIGHT: usize = 20_000;
+
+/// Counts what records tell.
+pub struct Counting {
+    store: Arc<dyn Store>,
+    retention: Retention,
+    events: Counter<u64>,
+}
+
+impl std::fmt::Debug for Counting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Counting")
+    }
+}
+
+impl Counting {
+    /// Counts into this store.
+    pub fn new(store: Arc<dyn Store>, retention: Retention, meter: &Meter) -> Self {
+        let events = meter
+            .u64_counter("ordermesh.analytics.events")
+            .with_description("Events that were counted, or skipped because they were before")
+            .build();
+        Self {
+            store,
+            retention,
+            events,
+        }
+    }
+
+    fn tell(&self, topic: &str, counted: usize, delivered: usize) {
+        let skipped = delivered.saturating_sub(counted);
+        for (outcome, number) in [("counted", counted), ("skipped", skipped)] {
+            if number > 0 {
+                let topic = KeyValue::new("messaging.destination.name", topic.to_owned());
+                let outcome = KeyValue::new("outcome", outcome);
+                self.events.add(number as u64, &[topic, outcome]);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Handler for Counting {
+    type Event = Arc<Fact>;
+
+    fn decode(&self, record: &Record) -> Result<Arc<Fact>, Poison> {
+        let fact = match kind(record)? {
+            Kind::Order => record
+                .event::<OrderPlaced, _>(PlacedOrder::key)
+                .map(Fact::from),
+            Kind::Payment => record
+                .event::<PaymentSettled, _>(SettledPayment::key)
+                .map(Fact::from),
+            Kind::Notification => record
+                .event::<NotificationSent, _>(SentNotification::key)
+                .map(Fact::from),
+            Kind::UserEvent => record
+                .event::<UserEvent, _>(TrackedEvent::key)
+                .map(Fact::from),
+        };
+        fact.map(Arc::new)
+    }
+
+    async fn handle(&self, batch: &[Delivery<Arc<Fact>>]) -> Result<Vec<Settlement>, HandlerError> {
+        let Some(first) = batch.first() else {
+            return Ok(Vec::new());
+        };
+        let shard = Shard::of(first.topic(), first.partition());
+        let facts: Vec<Arc<Fact>> = batch
+            .iter()
+            .map(|delivery| Arc::clone(&delivery.event))
+            .collect();
+        for facts in split(&facts, TRANSACTION_WEIGHT) {
+            let now = UnixMicros::now();
+            let days = self.retention.funnel_days(now);
+            let batch = Batch::new(facts.to_vec(), shard, now, days);
+            let counted = self.store.count(batch).await?;
+            self.tell(first.topic(), counted, facts.len());
+        }
+        Ok(vec![Settlement::Done; batch.len()])
+    }
+}
+
+/// What a record is about.
+#[derive(Clone, Copy)]
+enum Kind {
+    Order,
+    Payment,
+    Notification,
+    UserEvent,
+}
+
+/// Each topic holds one type, and another there is a mistake that
+/// [`Record::event`] finds. Replayed dead letters come from a topic that holds
+/// all, where a record's own type decides.
+fn kind(record: &Record) -> Result<Kind, Poison> {
+    match record.topic() {
+        ORDERS => return Ok(Kind::Order),
+        PAYMENTS => return Ok(Kind::Payment),
+        NOTIFICATIONS => return Ok(Kind::Notification),
+        USER_EVENTS => return Ok(Kind::UserEvent),
+        _ => {}
+    }
+    let name = record.text_header(headers::CE_TYPE).unwrap_or_default();
+    [
+        (OrderPlaced::full_name(), Kind::Order),
+        (PaymentSettled::full_name(), Kind::Payment),
+        (NotificationSent::full_name(), Kind::Notification),
+        (UserEvent::full_name(), Kind::UserEvent),
+    ]
+    .into_iter()
+    .find(|(of, _)| of == name)
+    .map(|(_, kind)| kind)
+    .ok_or_else(|| {
+        let problem = format!("the type {name:?} is none that is counted");
+        Poison::new(PoisonClass::Unsupported, problem)
+    })
+}
