@@ -28,6 +28,7 @@ build: ## Builds everything, tests included
 
 .PHONY: test
 test: ## Runs all tests; with Java and Maven also those on real Kafka and PostgreSQL
+	cargo build --workspace --bins
 	cargo test --workspace --no-fail-fast
 
 .PHONY: lint

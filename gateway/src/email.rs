@@ -1,5 +1,7 @@
 //! The mail address of users who gave none.
 
+use std::sync::Arc;
+
 use chassis::config::Setting;
 use proto::{id::UserId, limits::MAX_ID, private::Email};
 
@@ -12,8 +14,8 @@ const USER_ID: &str = "{userId}";
 /// shortest and for the longest id, and between those only digits differ.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct EmailPattern {
-    before: String,
-    after: String,
+    before: Arc<str>,
+    after: Arc<str>,
 }
 
 impl EmailPattern {
@@ -38,8 +40,8 @@ impl Setting for EmailPattern {
         address(before, 1, after)?;
         address(before, MAX_ID, after)?;
         Some(Self {
-            before: before.to_owned(),
-            after: after.to_owned(),
+            before: before.into(),
+            after: after.into(),
         })
     }
 }

@@ -124,18 +124,26 @@ pub(crate) async fn read(
     // The parts get less time than the whole, so that one that hangs leaves
     // enough for an answer without it.
     let parts_deadline = deadline.at_most(deadline.remaining() * 3 / 4);
-    let (orders, payments, notifications) = tokio::join!(
-        backend.orders(&ids, deadline),
-        backend.payments(&ids, parts_deadline),
-        backend.notifications(&ids, parts_deadline),
-    );
+    // Without the order, nobody waits for its parts.
+    let (order, payment, notifications) = tokio::try_join!(
+        async {
+            let order = backend.orders(&ids, deadline).await?.pop();
+            order.ok_or_else(|| unknown_order(id))
+        },
+        async {
+            let payments = backend.payments(&ids, parts_deadline).await;
+            Ok(part(PAYMENTS, payments.map(|mut payments| payments.pop())))
+        },
+        async {
+            let orders = backend.notifications(&ids, parts_deadline).await;
+            let answer = orders.map(|mut orders| orders.pop().unwrap_or_default());
+            Ok(part(NOTIFICATIONS, answer))
+        },
+    )?;
     let parts = Parts {
-        order: orders?.pop(),
-        payment: part(PAYMENTS, payments.map(|mut payments| payments.pop())),
-        notifications: part(
-            NOTIFICATIONS,
-            notifications.map(|mut orders| orders.pop().unwrap_or_default()),
-        ),
+        order: Some(order),
+        payment,
+        notifications,
     };
     parts.view().ok_or_else(|| unknown_order(id))
 }
@@ -162,4 +170,51 @@ pub(crate) fn unknown_order(id: OrderId) -> Error {
     )
     .with("order_id", id.to_string())
     .retry_after(RETRY_AFTER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::pretend::{mail, stored};
+
+    fn parts(status: OrderStatus, complete: bool) -> Parts {
+        let id = OrderId::random();
+        let mut order = stored(id);
+        order.set_status(status);
+        let notifications = OrderNotifications {
+            order_id: id.to_string(),
+            notifications: vec![mail(id, 0)],
+            complete,
+        };
+        Parts {
+            order: Some(order),
+            payment: Part::Unread,
+            notifications: Part::Read(notifications),
+        }
+    }
+
+    #[test]
+    fn an_order_is_final_when_its_payment_is_settled_and_all_its_mails_are_at_their_end() {
+        for (status, complete, is_final) in [
+            (OrderStatus::Accepted, false, false),
+            (OrderStatus::Accepted, true, false),
+            (OrderStatus::Paid, false, false),
+            (OrderStatus::Paid, true, true),
+            (OrderStatus::Declined, true, true),
+        ] {
+            let view = parts(status, complete).view().unwrap();
+            assert_eq!(view.r#final, is_final, "{status:?} {complete}");
+        }
+    }
+
+    #[test]
+    fn nobody_knows_whether_an_order_is_final_while_notifier_is_away() {
+        let parts = Parts {
+            notifications: Part::Unread,
+            ..parts(OrderStatus::Paid, true)
+        };
+        let view = parts.view().unwrap();
+        assert!(!view.r#final);
+        assert_eq!(view.unavailable, [PAYMENTS, NOTIFICATIONS]);
+    }
 }

@@ -119,8 +119,8 @@ async fn compare(store: &dyn Store, model: &Model<'_>) -> anyhow::Result<()> {
         let by_revenue = top(store, currency, false).await?;
         same(
             "products by revenue",
-            by_revenue,
-            model.top_by_revenue(code),
+            &by_revenue,
+            &model.top_by_revenue(code),
         )?;
     }
     for product in [None, Some(1), Some(20), Some(40), Some(41)] {

@@ -74,9 +74,14 @@ pub fn serve(
     );
     // grpcurl asks v1 first, older tools v1alpha.
     let reflection = || {
-        tonic_reflection::server::Builder::configure()
+        let builder = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(descriptors)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .with_service_name("grpc.health.v1.Health");
+        // The descriptors hold every service's schema; listed is what is served.
+        names
+            .iter()
+            .fold(builder, |builder, name| builder.with_service_name(*name))
     };
     let routes = routes
         .add_service(health_service)

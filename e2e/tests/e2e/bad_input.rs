@@ -185,17 +185,10 @@ async fn grpc_orders(footing: &'static Footing) -> anyhow::Result<()> {
             .err();
         let status = status.unwrap_or_else(|| tonic::Status::ok("must be refused"));
         assert_eq!(status.code(), Code::InvalidArgument, "{path}: {status:?}");
-        let violations = status
-            .get_details_bad_request()
-            .unwrap_or_default()
-            .field_violations;
-        let fields: Vec<_> = violations.iter().map(|v| v.field.as_str()).collect();
-        assert_eq!(fields, [path]);
-        let info = status.get_details_error_info().unwrap_or_default();
-        assert_eq!(
-            (info.reason.as_str(), info.domain.as_str()),
-            ("INVALID_REQUEST", "ordermesh")
-        );
+        assert_eq!(violated(&status), [path]);
+        let info = status.get_details_error_info();
+        let info = info.map(|info| (info.reason, info.domain));
+        assert_eq!(info, Some(("INVALID_REQUEST".into(), "ordermesh".into())));
     }
 
     let mut large = example_request(new_user());
@@ -436,15 +429,7 @@ async fn grpc_queries(footing: &'static Footing) -> anyhow::Result<()> {
         user_id: Some(0),
     };
     let status = clients.history.clone().list_orders(list).await.err();
-    let violations = status
-        .as_ref()
-        .and_then(tonic_types::StatusExt::get_details_bad_request);
-    let mut fields: Vec<_> = violations
-        .unwrap_or_default()
-        .field_violations
-        .into_iter()
-        .map(|v| v.field)
-        .collect();
+    let mut fields = status.as_ref().map(violated).unwrap_or_default();
     fields.sort();
     assert_eq!(fields, ["page_size", "page_token", "user_id"]);
     assert_eq!(code(status), Some(Code::InvalidArgument));
@@ -463,6 +448,18 @@ async fn grpc_queries(footing: &'static Footing) -> anyhow::Result<()> {
         .err();
     assert_eq!(code(status), Some(Code::NotFound));
     Ok(())
+}
+
+/// The fields that a status names, in order.
+fn violated(status: &tonic::Status) -> Vec<String> {
+    let request = status.get_details_bad_request();
+    let violations = request
+        .map(|request| request.field_violations)
+        .unwrap_or_default();
+    violations
+        .into_iter()
+        .map(|violation| violation.field)
+        .collect()
 }
 
 /// `get_order` by value, so that a closure can make the call.

@@ -86,12 +86,11 @@ async fn all_once(kind: Kind) -> anyhow::Result<()> {
     }
     assert_eq!(stored, placed, "history");
 
-    let stats = footing
-        .clients
-        .payments
-        .clone()
-        .get_payment_stats(GetPaymentStatsRequest {});
-    let stats = stats.await?.into_inner();
+    let mut payments = footing.clients.payments.clone();
+    let stats = payments
+        .get_payment_stats(GetPaymentStatsRequest {})
+        .await?
+        .into_inner();
     assert_eq!((stats.pending, stats.captured), (0, orders), "payments");
     let charges = std::fs::read_to_string(&path)?;
     let charged: Vec<&str> = charges
@@ -101,12 +100,13 @@ async fn all_once(kind: Kind) -> anyhow::Result<()> {
     assert_eq!(charged.len(), ORDERS, "one charge an order at the provider");
     assert_eq!(charged.iter().collect::<BTreeSet<_>>().len(), ORDERS);
 
-    let stats = footing
-        .clients
-        .analytics
-        .clone()
-        .get_stats(GetStatsRequest {});
-    let stats = stats.await?.into_inner().stats.unwrap_or_default();
+    let mut analytics = footing.clients.analytics.clone();
+    let stats = analytics
+        .get_stats(GetStatsRequest {})
+        .await?
+        .into_inner()
+        .stats;
+    let stats = stats.unwrap_or_default();
     assert_eq!(
         (stats.orders, stats.orders_paid, stats.units),
         (orders, orders, orders * 2)

@@ -10,7 +10,7 @@ use http::StatusCode;
 use rdkafka::{
     ClientConfig, Message as _,
     consumer::{Consumer as _, StreamConsumer},
-    message::{Header, Headers as _, OwnedHeaders},
+    message::{Header, OwnedHeaders},
     producer::{FutureProducer, FutureRecord},
 };
 use testkit::harness::Test;

@@ -50,9 +50,9 @@ async fn one_trace(footing: &'static Footing) -> anyhow::Result<()> {
     println!("{}", footing.otlp.render_tree(trace_id));
 
     let parent = |span: &Span| {
-        span.parent_span_id
-            .as_ref()
-            .and_then(|id| spans.iter().find(|other| other.span_id == *id))
+        spans
+            .iter()
+            .find(|other| other.span_id == span.parent_span_id)
     };
     let roots: Vec<_> = spans.iter().filter(|span| span.is_root()).collect();
     assert_eq!(roots.len(), 1, "one root");

@@ -4,7 +4,7 @@
 //! the binary, Swagger UI's online validator is off, and a content security
 //! policy holds the browser to it.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::{
     Extension,
@@ -50,7 +50,11 @@ impl Documents {
             (header::CONTENT_TYPE, file.content_type.as_str()),
             (header::CONTENT_SECURITY_POLICY, POLICY),
         ];
-        Ok((headers, file.bytes.into_owned()).into_response())
+        let bytes = match file.bytes {
+            Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+            Cow::Owned(bytes) => bytes.into(),
+        };
+        Ok((headers, bytes).into_response())
     }
 }
 

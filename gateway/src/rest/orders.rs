@@ -25,12 +25,17 @@ use super::{
 };
 use crate::{
     core::Core,
-    validate::{self, InvalidKey, Name, Naming, OrderDraft, Path as At, Violations, key_in_header},
+    validate::{
+        self, IdempotencyKey, InvalidKey, Name, Naming, OrderDraft, Path as At, Violations,
+        key_in_header,
+    },
     view,
 };
 
 /// The header with the idempotency key (draft-ietf-httpapi-idempotency-key-header).
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// The same as problems name it.
+const KEY_HEADER: Name = Name::same("Idempotency-Key");
 
 /// Place an order
 ///
@@ -63,13 +68,15 @@ pub(crate) async fn place_order(
 ) -> Result<Response, Failure> {
     let deadline = Deadline::after(core.timeouts.place);
     Params::of(request.uri()).finish(Some(()))?;
-    let headers = request.headers().clone();
+    let key = header_key(request.headers());
     let body = body::read(request, deadline).await?;
     let mut violations = Violations::new(Naming::Json);
     let mut draft = json::object(&body, &mut violations)
         .map(|order| order_draft(order, &mut violations))
         .unwrap_or_default();
-    take_key(&headers, &mut draft, &mut violations);
+    if let Some(key) = key {
+        add_key(key, &mut draft, &mut violations);
+    }
     let order = validate::order(draft, violations)?;
     let accepted = core.place(order, deadline).await?;
     let location = [(header::LOCATION, format!("/orders/{}", accepted.order_id))];
@@ -107,22 +114,24 @@ pub(crate) async fn place_order_too(
     place_order(core, request).await
 }
 
-/// Adds the header's key to the draft.
-fn take_key(headers: &HeaderMap, draft: &mut OrderDraft, violations: &mut Violations) {
-    const KEY: Name = Name::same("Idempotency-Key");
-    let at = At::Root.field(KEY);
+/// The header's key, or the rule it breaks; `None` without such a header.
+fn header_key(headers: &HeaderMap) -> Option<Result<String, String>> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
-    let Some(value) = values.next() else {
-        return;
-    };
+    let value = values.next()?;
     if values.next().is_some() {
-        return violations.add(at, "is given more than once");
+        return Some(Err("is given more than once".to_owned()));
     }
     let key = value.to_str().ok().and_then(key_in_header);
     // Checked here as well, so that a mistake in the header is told of the
     // header.
-    let key = key.filter(|key| key.parse::<validate::IdempotencyKey>().is_ok());
-    let Some(key) = violations.check(at, key.ok_or(InvalidKey)) else {
+    let key = key.filter(|key| key.parse::<IdempotencyKey>().is_ok());
+    Some(key.ok_or_else(|| InvalidKey.to_string()))
+}
+
+/// Adds the header's key to the draft.
+fn add_key(key: Result<String, String>, draft: &mut OrderDraft, violations: &mut Violations) {
+    let at = At::Root.field(KEY_HEADER);
+    let Some(key) = violations.check(at, key) else {
         return;
     };
     match &draft.idempotency_key {

@@ -52,7 +52,7 @@ fn expect_event(fixture: &Fixture, order: &PlacedOrder, result: PaymentResult) {
     assert_eq!(event.payment.result, result);
     assert_eq!(event.payment.amount, order.total);
     assert_eq!(event.payment.order_placed_at, order.placed_at);
-    assert_eq!(event.event_id, PaymentId::of(order.order_id).to_string());
+    assert_eq!(event.id, PaymentId::of(order.order_id).to_string());
     assert_eq!(event.trace_id, Some(trace_id(order)));
 }
 

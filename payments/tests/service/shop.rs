@@ -4,7 +4,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, LazyLock, Mutex, MutexGuard},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -40,7 +40,7 @@ pub(crate) enum Seen {
 #[derive(Debug, Clone)]
 pub(crate) struct Event {
     pub(crate) payment: SettledPayment,
-    pub(crate) event_id: String,
+    pub(crate) id: String,
     pub(crate) trace_id: Option<String>,
 }
 
@@ -70,7 +70,7 @@ impl Handler for Window {
         let traceparent = text(headers::TRACEPARENT);
         Ok(Seen::Settled(Event {
             payment: record.event::<PaymentSettled, SettledPayment>(SettledPayment::key)?,
-            event_id: text(headers::CE_ID),
+            id: text(headers::CE_ID),
             trace_id: traceparent.split('-').nth(1).map(str::to_owned),
         }))
     }
@@ -173,12 +173,12 @@ impl Fixture {
     }
 
     pub(crate) async fn until_seen(&self, count: usize) {
-        until(|| self.seen().len() >= count).await;
+        until("records to be seen", || self.seen().len() >= count).await;
     }
 
     /// Waits until so many orders have an event.
     pub(crate) async fn until_settled(&self, count: usize) {
-        until(|| self.settled().len() >= count).await;
+        until("payments to be settled", || self.settled().len() >= count).await;
     }
 
     /// Every event about an order.
@@ -236,11 +236,9 @@ fn start<S: Service>(broker: &EmbeddedBroker, settings: &[(&str, &str)]) -> Runn
     prepared.start().unwrap()
 }
 
-async fn until(condition: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        let waited = start.elapsed();
-        assert!(waited < Duration::from_secs(30), "waited 30 s in vain");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+async fn until(what: &str, condition: impl Fn() -> bool) {
+    let patience = Duration::from_secs(30);
+    testkit::wait::until(what, patience, async || condition())
+        .await
+        .unwrap();
 }
