@@ -31,6 +31,11 @@ test: ## Runs all tests; with Java and Maven also those on real Kafka and Postgr
 	cargo build --workspace --bins
 	cargo test --workspace --no-fail-fast
 
+.PHONY: rates
+rates: ## Works off a backlog of 50,000 orders on Kafka and PostgreSQL; prints the rates
+	cargo build --workspace --bins
+	cargo test -p e2e --test rates -- --nocapture
+
 .PHONY: lint
 lint: lint-rust lint-proto lint-deps ## Checks format, lints, schemas and licences
 

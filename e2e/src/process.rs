@@ -12,7 +12,7 @@ use testkit::{
 use crate::{footing::Footing, rest::Rest};
 
 /// How long a service may take to be ready.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_secs(30);
 
 /// A service's own binary, which cargo built beside this test's.
 fn binary(service: &str) -> anyhow::Result<PathBuf> {
@@ -36,11 +36,13 @@ pub async fn start(footing: &Footing, service: &str, scratch: &Scratch) -> anyho
     }
     let process = Process::spawn(spec).await?;
     let admin = Rest::new(&footing.addresses.admin(service));
-    until(&format!("{service} to be ready"), READY, async || {
+    let ready = until(&format!("{service} to be ready"), READY, async || {
+        anyhow::ensure!(process.is_running(), "it has ended");
         let ready = admin.get("/readyz").await?;
         anyhow::ensure!(ready.status == StatusCode::OK, "{ready:?}");
         anyhow::Ok(())
     })
-    .await?;
+    .await;
+    ready.with_context(|| std::fs::read_to_string(process.log()).unwrap_or_default())?;
     Ok(process)
 }

@@ -81,9 +81,7 @@ impl Service for Notifier {
             timeout: send_timeout,
             connections,
         });
-        if let Some(options) = &smtp
-            && let Err(error) = Smtp::new(options.clone())
-        {
+        if let Some(Err(error)) = smtp.as_ref().map(SmtpOptions::check) {
             section.mistake("SMTP_URL", error.to_string());
         }
         Options {

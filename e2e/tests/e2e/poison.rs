@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use anyhow::Context as _;
 use e2e::{
     footing::{Footing, Kind, STORING},
     orders::{example, new_user},
@@ -99,7 +100,9 @@ async fn dead_letters(
     consumer.subscribe(&[&footing.topic(&format!("{service}.dlq.v1"))])?;
     let mut letters = Vec::new();
     while letters.len() < count {
-        let message = tokio::time::timeout(Duration::from_secs(30), consumer.recv()).await??;
+        let message = tokio::time::timeout(Duration::from_secs(30), consumer.recv())
+            .await
+            .with_context(|| format!("{service}: {} of {count} letters came", letters.len()))??;
         let headers: BTreeMap<String, String> = message
             .headers()
             .into_iter()

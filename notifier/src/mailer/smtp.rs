@@ -31,6 +31,17 @@ pub struct SmtpOptions {
     pub connections: u32,
 }
 
+impl SmtpOptions {
+    /// Whether the URL can be one. Connecting needs a runtime; this does not.
+    pub fn check(&self) -> Result<(), SmtpError> {
+        let url = self.url.expose_secret();
+        match url.split_once("://") {
+            Some(("smtp" | "smtps", rest)) if !rest.is_empty() => Ok(()),
+            _ => Err(SmtpError),
+        }
+    }
+}
+
 /// The URL is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be smtp://host:port or smtps://user:password@host:port")]

@@ -56,7 +56,8 @@ fn failed(error: &KafkaError, topics: &ReadinessHandle) {
     if missing.contains(&error.rdkafka_error_code()) {
         topics.set_not_ready("a topic does not exist; `ordermesh topics create` makes them");
     } else {
-        tracing::warn!(%error, "reading from Kafka failed; librdkafka tries again");
+        // Readiness tells that brokers are away; this repeats with every attempt.
+        tracing::debug!(%error, "reading from Kafka failed; librdkafka tries again");
     }
     // An error that comes at once, over and over, must not burn a core.
     thread::sleep(Duration::from_millis(10));
