@@ -155,13 +155,11 @@ fn filter(request: &ListNotificationsRequest, violations: &mut Vec<Violation>) -
             Err(error) => violations.push(Violation::new("user_id", error.to_string())),
         }
     }
-    let status = match NotificationStatus::try_from(request.status) {
-        Ok(status) => Status::from_api(status),
-        Err(_) => {
-            violations.push(Violation::new("status", "must be a known status"));
-            None
-        }
-    };
+    let known = NotificationStatus::try_from(request.status);
+    if known.is_err() {
+        violations.push(Violation::new("status", "must be a known status"));
+    }
+    let status = known.ok().and_then(Status::from_api);
     Filter::new(order_id, user_id, status)
 }
 

@@ -321,7 +321,7 @@ pub(crate) fn run(arguments: &UpArguments, config: Option<&Path>, format: Format
     );
     watch_over_drain(runtime.handle());
     let drained = mesh.drain();
-    for error in stopped.err().into_iter().chain(drained.err()) {
+    if let Some(error) = stopped.err().or(drained.err()) {
         let text = format!("{error:#}");
         return format.fail(&json!({ "error": text }), &text);
     }

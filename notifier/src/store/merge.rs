@@ -124,11 +124,11 @@ pub(super) struct TracedMail {
     pub(super) traceparent: Option<String>,
 }
 
-/// The mails of completed pairs, in key order, and how many each order has.
-pub(super) fn compose(
-    composer: &Composer,
-    pairs: Vec<Pair>,
-) -> Result<(Vec<TracedMail>, Vec<(OrderId, i32)>), ComposeError> {
+/// Mails in key order, and how many each order has.
+pub(super) type Composed = (Vec<TracedMail>, Vec<(OrderId, i32)>);
+
+/// The mails of completed pairs.
+pub(super) fn compose(composer: &Composer, pairs: Vec<Pair>) -> Result<Composed, ComposeError> {
     let mut mails = Vec::new();
     let mut counts = Vec::with_capacity(pairs.len());
     for Pair {
