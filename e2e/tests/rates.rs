@@ -5,6 +5,9 @@
 //! own. Rates depend on the machine; the bounds are far below what a small one
 //! reaches.
 
+// Figures are what this is for.
+#![allow(clippy::print_stdout)]
+
 use std::{
     process::ExitCode,
     time::{Duration, Instant},

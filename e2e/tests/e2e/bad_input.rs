@@ -226,11 +226,14 @@ async fn grpc_orders(footing: &'static Footing) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What it is, its headers, its body, and the status it gets.
+type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], Vec<u8>, StatusCode);
+
 async fn rest_bodies(footing: &'static Footing) -> anyhow::Result<()> {
     let good = example(new_user()).to_string();
     let twice = good.replacen('{', r#"{"userId":7,"#, 1);
     let too_large = vec![b' '; 257 * 1024];
-    let cases: [(&str, &[(&str, &str)], Vec<u8>, StatusCode); 11] = [
+    let cases: [Case<'_>; 11] = [
         ("no body", &[], Vec::new(), StatusCode::BAD_REQUEST),
         (
             "not json",

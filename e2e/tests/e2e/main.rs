@@ -1,6 +1,9 @@
 //! Tests across services, on the embedded footing and on three Kafka brokers
 //! with PostgreSQL.
 
+// Figures are part of what these tests are for.
+#![allow(clippy::print_stdout)]
+
 mod bad_input;
 mod declined;
 mod doors;

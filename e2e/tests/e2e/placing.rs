@@ -9,7 +9,7 @@ use e2e::{
 use http::{StatusCode, header};
 use proto::{
     analytics::v1::GetStatsRequest,
-    history::v1::OrderStatus,
+    history::v1::{Order, OrderStatus},
     notifier::v1::{ListNotificationsRequest, NotificationStatus},
     orders::v1::WatchOrderRequest,
     payments::v1::{GetPaymentRequest, PaymentStatus, get_payment_request},
@@ -124,7 +124,7 @@ async fn by_grpc(footing: &'static Footing) -> anyhow::Result<()> {
     let mut last = None;
     while let Some(change) = changes.message().await? {
         let view = change.order.unwrap_or_default();
-        stages.push(view.order.as_ref().map(|order| order.status()));
+        stages.push(view.order.as_ref().map(Order::status));
         last = Some(view);
     }
     let last = last.unwrap_or_default();
