@@ -148,8 +148,5 @@ fn kind(record: &Record) -> Result<Kind, Poison> {
     .into_iter()
     .find(|(of, _)| of == name)
     .map(|(_, kind)| kind)
-    .ok_or_else(|| {
-        let problem = format!("the type {name:?} is none that is counted");
-        Poison::new(PoisonClass::Unsupported, problem)
-    })
+    .ok_or_else(|| Poison::new(PoisonClass::Unsupported, "the type is none that is counted"))
 }

@@ -5,7 +5,8 @@
 //! 30, and older ones are not replayed. The funnel's users are kept for a number
 //! of days back from today, and an event of a day whose users may be forgotten,
 //! which could not be told from a repeated one, is not counted in the funnel. Its
-//! time may be whatever a caller's clock says, so this is not only theory.
+//! time may be whatever a caller's clock says, so this is not only theory; and for
+//! the same reason days to come do not count, whose users would be kept for ever.
 
 use std::{ops::RangeInclusive, time::Duration};
 

@@ -10,10 +10,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chassis::{
-    error::{Error, Reason},
-    retry::Pause,
-};
+use chassis::error::{Error, Reason};
 use futures::{Stream, stream};
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
@@ -22,6 +19,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::store::{Stats, Store};
+
+/// Pause after the totals could not be read, at least. One question a second does
+/// not hold up a database that is coming back.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Totals with the moment at which reading them began: of two, the one whose
 /// reading began later shows at least as much.
@@ -100,7 +101,6 @@ impl StatsWatch {
     /// Reads the totals once an interval while somebody watches, until told to
     /// stop.
     pub async fn poll(self, interval: Duration, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let mut absence = Pause::default();
         while !shutdown.is_cancelled() {
             if self.latest.receiver_count() == 0 {
                 // A watcher that comes right now leaves its wish behind, so it
@@ -114,14 +114,13 @@ impl StatsWatch {
             let began = Instant::now();
             let pause = match self.store.stats().await {
                 Ok(stats) => {
-                    absence.reset();
                     self.tell(Seen { began, stats });
                     interval
                 }
                 // Readiness tells that the database is away; watchers wait for it.
                 Err(error) => {
                     tracing::debug!(%error, "the totals were not read; trying again");
-                    absence.next_pause()
+                    interval.max(RETRY)
                 }
             };
             tokio::select! {
@@ -132,14 +131,10 @@ impl StatsWatch {
         Ok(())
     }
 
+    /// Every reading, also one that shows nothing new: a watcher that could not
+    /// tell whether the one before was newer than its own look learns it now.
     fn tell(&self, seen: Seen) {
-        self.latest.send_if_modified(|latest| {
-            let changed = latest.as_ref().is_none_or(|last| last.stats != seen.stats);
-            if changed {
-                *latest = Some(seen);
-            }
-            changed
-        });
+        self.latest.send_replace(Some(seen));
     }
 }
 
@@ -156,7 +151,7 @@ impl Watcher {
                 changed = self.changes.changed() => changed.ok()?,
             }
             let seen = self.changes.borrow_and_update().clone();
-            // What was read before this watcher's own first look shows less.
+            // What began to be read before this watcher's own look may show less.
             let newer =
                 seen.filter(|seen| seen.began > self.last.began && seen.stats != self.last.stats);
             if let Some(seen) = newer {
@@ -166,3 +161,6 @@ impl Watcher {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

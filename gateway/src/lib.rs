@@ -1,8 +1,8 @@
 //! The door: gRPC and REST in, order events out.
 //!
 //! Both doors are thin. A request becomes a draft, the draft is checked by the
-//! one validator ([`validate`]), and what is valid is placed ([`place`]),
-//! tracked ([`track`]), read ([`view`]) or watched ([`watch`]). The gateway keeps
+//! one validator (`validate`), and what is valid is placed (`place`),
+//! tracked (`track`), read (`view`) or watched (`watch`). The gateway keeps
 //! no state: whatever has to be remembered is on Kafka or in a service's
 //! database, so any number of gateways can stand side by side.
 

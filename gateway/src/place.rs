@@ -114,9 +114,12 @@ impl Placing {
         id: OrderId,
         deadline: Deadline,
     ) -> Option<Order> {
-        let deadline = deadline.at_most(self.lookup);
+        // The deadline on the wire stays the caller's. A call that is given up
+        // earlier counts as nothing at the channel's breaker; one that failed by
+        // a deadline as short as this would count as a failure, and a history
+        // that is merely busy would be taken to be away by every reader.
         let answer = backend.known_order(id, deadline);
-        match tokio::time::timeout_at(deadline.instant(), answer).await {
+        match tokio::time::timeout(self.lookup, answer).await {
             Ok(Ok(known)) => known,
             Ok(Err(error)) => {
                 tracing::debug!(

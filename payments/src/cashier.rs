@@ -228,7 +228,7 @@ impl Cashier {
         if published.is_empty() {
             return Ok(());
         }
-        Ok(())
+        self.store.mark_published(published).await
     }
 
     /// One attempt at the provider, within a bound of time.

@@ -17,8 +17,9 @@ use proto::{
     payments::v1::{
         self, BatchGetPaymentsRequest, BatchGetPaymentsResponse, CapturedAmount, DeclineCount,
         GetPaymentRequest, GetPaymentResponse, GetPaymentStatsRequest, GetPaymentStatsResponse,
-        ListPaymentsRequest, ListPaymentsResponse, PaymentStatus, get_payment_request::Id,
-        payment_service_server::PaymentService,
+        ListPaymentsRequest, ListPaymentsResponse, PaymentStatus,
+        get_payment_request::Id,
+        payment_service_server::{PaymentService, PaymentServiceServer},
     },
 };
 use tonic::{Request, Response, Status};
@@ -31,6 +32,10 @@ use crate::{
 /// Most ids in one batch request (AIP-231).
 const MAX_BATCH: usize = 1_000;
 
+/// Largest request, in bytes: [`MAX_BATCH`] ids are 38 KiB; somewhat more than
+/// that still gets an answer that says what the bound is.
+const MAX_REQUEST: usize = 256 * 1024;
+
 /// Answers calls out of a store.
 pub struct Api {
     store: Arc<dyn Store>,
@@ -40,6 +45,11 @@ impl Api {
     /// Answers out of this store.
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self { store }
+    }
+
+    /// As a service with its limits.
+    pub fn server(self) -> PaymentServiceServer<Self> {
+        PaymentServiceServer::new(self).max_decoding_message_size(MAX_REQUEST)
     }
 
     async fn one(&self, request: GetPaymentRequest) -> Result<Payment, Error> {

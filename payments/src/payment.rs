@@ -35,7 +35,8 @@ pub struct Intent {
 }
 
 impl Intent {
-    /// What an order asks for.
+    /// What an order asks for. A `traceparent` comes from a record's header, where
+    /// anything can stand, so what could not be one is left out.
     pub fn of(order: &PlacedOrder, traceparent: Option<String>) -> Self {
         Self {
             payment_id: PaymentId::of(order.order_id),
@@ -45,9 +46,18 @@ impl Intent {
             content_hash: order.content_hash,
             token: order.payment_token.clone(),
             order_placed_at: order.placed_at,
-            traceparent,
+            traceparent: traceparent.filter(|text| is_traceparent(text)),
         }
     }
+}
+
+/// Whether a text has the form of a `traceparent` (W3C Trace Context, section
+/// 3.2.1, version 00).
+fn is_traceparent(text: &str) -> bool {
+    text.len() == 55
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
 /// How a charge ended for good.
@@ -109,4 +119,18 @@ pub struct OpenPayment {
     pub traceparent: Option<String>,
     /// How often the sweeper tried in vain.
     pub sweeps: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_could_be_a_traceparent_is_kept() {
+        let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert!(is_traceparent(good));
+        for wrong in ["", "00", &good.replace('c', "\0"), &good.repeat(2)] {
+            assert!(!is_traceparent(wrong), "{wrong:?}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use chassis::{
     kafka::ConsumerOptions,
     service::{Context, Service},
 };
-use proto::{event::ORDERS, payments::v1::payment_service_server::PaymentServiceServer};
+use proto::event::ORDERS;
 
 use crate::{
     cashier::{Cashier, CashierOptions},
@@ -178,8 +178,7 @@ impl Service for Payments {
             .await?;
         let store = store::on(database);
 
-        let routes =
-            GrpcRoutes::new().with(PaymentServiceServer::new(Api::new(Arc::clone(&store))));
+        let routes = GrpcRoutes::new().with(Api::new(Arc::clone(&store)).server());
         context
             .serve_grpc(options.grpc_address, proto::DESCRIPTORS, routes)
             .await?;

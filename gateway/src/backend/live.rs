@@ -52,9 +52,6 @@ pub(crate) struct Addresses {
 pub(crate) struct Live {
     publisher: Publisher,
     history: HistoryServiceClient<ServiceChannel>,
-    /// History again, with a breaker of its own: missed looks must not keep
-    /// everybody else from reading.
-    known: HistoryServiceClient<ServiceChannel>,
     payments: PaymentServiceClient<ServiceChannel>,
     notifier: NotifierServiceClient<ServiceChannel>,
     analytics: AnalyticsServiceClient<ServiceChannel>,
@@ -67,14 +64,12 @@ impl Live {
             ServiceChannel::new(addresses).with_context(|| format!("GATEWAY__{of}_ADDRESSES"))
         };
         let history = channel("HISTORY", &addresses.history)?;
-        let known = channel("HISTORY", &addresses.history)?;
         let payments = channel("PAYMENTS", &addresses.payments)?;
         let notifier = channel("NOTIFIER", &addresses.notifier)?;
         let analytics = channel("ANALYTICS", &addresses.analytics)?;
         Ok(Self {
             publisher,
             history: HistoryServiceClient::new(history).max_decoding_message_size(MAX_ANSWER_BYTES),
-            known: HistoryServiceClient::new(known),
             payments: PaymentServiceClient::new(payments)
                 .max_decoding_message_size(MAX_ANSWER_BYTES),
             notifier: NotifierServiceClient::new(notifier)
@@ -130,8 +125,7 @@ impl Backend for Live {
         let request = BatchGetOrdersRequest {
             order_ids: texts(&[id]),
         };
-        // One attempt: there is no time for another.
-        let mut client = self.known.clone();
+        let mut client = self.history.clone();
         let orders = client.batch_get_orders(deadline.request(request)).await?;
         Ok(orders.into_inner().orders.pop())
     }

@@ -34,8 +34,8 @@ pub(crate) trait Backend: Send + Sync + 'static {
     async fn publish_event(&self, event: &TrackedEvent) -> Result<(), PublishError>;
 
     /// One order, if history knows it: the look before an order with an
-    /// idempotency key is published. It has so little time that a history which
-    /// is merely busy misses it, so its failures say nothing about other reads.
+    /// idempotency key is published. One attempt, which the caller may give up
+    /// before the deadline.
     async fn known_order(&self, id: OrderId, deadline: Deadline) -> Result<Option<Order>, Error>;
 
     /// Those of up to 1,000 orders that history knows.

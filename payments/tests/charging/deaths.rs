@@ -31,6 +31,10 @@ pub(crate) fn add(suite: Suite) -> Suite {
             "a_zombie_from_anywhere_changes_nothing_for_the_sweeper",
             async |url| everywhere(url, zombie_against_sweeper).await,
         )
+        .on_both_databases(
+            "an_order_that_was_taken_over_is_not_done_before_its_payment_is",
+            taken_over,
+        )
 }
 
 /// Lets a scenario happen at every point, with orders of its own each time, and
@@ -135,4 +139,21 @@ async fn zombie_against_sweeper(
     trap.release();
     frozen.await??;
     Ok(())
+}
+
+async fn taken_over(url: String) -> anyhow::Result<()> {
+    let world = World::new(&url).await?;
+    let batch = [order()];
+    let (first_trap, first) = freeze(&world, Point::AfterCharge, &batch).await;
+    let (second_trap, second) = freeze(&world, Point::AfterClaim, &batch).await;
+    first_trap.release();
+    let settlements = first.await??;
+    ensure!(
+        matches!(settlements[..], [Settlement::Retry(_)]),
+        "{settlements:?}"
+    );
+    ensure!(world.topic.events().is_empty(), "nothing is settled yet");
+    second_trap.release();
+    ensure!(second.await?? == [Settlement::Done]);
+    world.expect_complete(&batch).await
 }

@@ -139,5 +139,7 @@ async fn by_itself(url: String) -> anyhow::Result<()> {
     .await?;
     stop.cancel();
     sweeping.await?;
+    // It may have been stopped right between publication and mark.
+    world.process().sweeper.sweep().await?;
     world.expect_complete(&orders).await
 }

@@ -223,15 +223,11 @@ pub(crate) struct Bank {
 }
 
 impl Bank {
-    fn new(options: MockOptions) -> anyhow::Result<Self> {
+    fn new(mut options: MockOptions) -> anyhow::Result<Self> {
         let journal = TempDir::new()?;
-        let path = journal.path().join("charges");
-        let provider = MockProvider::new(MockOptions {
-            journal: Some(path),
-            ..options
-        })?;
+        options.journal = Some(journal.path().join("charges"));
         Ok(Self {
-            provider,
+            provider: MockProvider::new(options)?,
             journal,
             calls: AtomicUsize::new(0),
             current: AtomicUsize::new(0),

@@ -142,23 +142,25 @@ fn opened(claims: &[Claim]) -> Vec<&OpenPayment> {
 }
 
 async fn first_wins(url: String) -> anyhow::Result<()> {
+    const FIRST: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const SECOND: &str = "00-1af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let store = open(&url).await?;
     let first = with_token(order(), "tok_first");
-    let traced = Intent::of(&first, Some("00-first".to_owned()));
+    let traced = Intent::of(&first, Some(FIRST.to_owned()));
     store.claim(vec![traced], Lease::of(MINUTE)).await?;
     let before = stored(&*store, &first).await?;
 
     // The same content, accepted again a little later.
     let mut again = first.clone();
     again.placed_at = UnixMicros::now();
-    let traced = Intent::of(&again, Some("00-second".to_owned()));
+    let traced = Intent::of(&again, Some(SECOND.to_owned()));
     let claims = store.claim(vec![traced], Lease::of(MINUTE)).await?;
     let [open] = opened(&claims)[..] else {
         anyhow::bail!("must be open, not {claims:?}");
     };
     ensure!(open.payment == before);
     ensure!(open.payment.order_placed_at == first.placed_at);
-    ensure!(open.traceparent.as_deref() == Some("00-first"));
+    ensure!(open.traceparent.as_deref() == Some(FIRST));
     ensure!(open.token == first.payment_token);
     Ok(())
 }

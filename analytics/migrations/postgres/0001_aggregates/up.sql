@@ -161,3 +161,24 @@ CREATE FUNCTION capped(total NUMERIC) RETURNS BIGINT
     LANGUAGE SQL IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN total > 9223372036854775807 THEN 9223372036854775807
                 ELSE total::BIGINT END;
+
+-- Orders' halves of these ids, which it takes out of pending_orders.
+--
+-- By the primary key, whatever the planner thinks: most of the time the table is
+-- all but empty, so a scan looks cheapest, and a plan that was made then is kept
+-- when a backlog fills the table with hundreds of thousands of orders. As a
+-- function, because only that can carry such a setting to one statement.
+CREATE FUNCTION take_placed(ids UUID[])
+    RETURNS TABLE (order_id UUID, currency_code TEXT, lines BYTEA)
+    LANGUAGE SQL SET enable_seqscan = off
+    BEGIN ATOMIC
+        DELETE FROM pending_orders AS p WHERE p.order_id = ANY (ids) AND p.lines IS NOT NULL
+        RETURNING p.order_id, p.currency_code, p.lines;
+    END;
+
+-- Removes halves that were joined; by the primary key, as above.
+CREATE FUNCTION remove_joined(ids UUID[]) RETURNS VOID
+    LANGUAGE SQL SET enable_seqscan = off
+    BEGIN ATOMIC
+        DELETE FROM pending_orders AS p WHERE p.order_id = ANY (ids);
+    END;

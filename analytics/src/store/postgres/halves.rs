@@ -25,9 +25,7 @@ use crate::{
 /// The usual way of a payment: its order's half is there, and is taken out in one
 /// go. Touches no row that another transaction works on, since the only one that
 /// could is that of this payment itself.
-const TAKE_PLACED: &str = "
-    DELETE FROM pending_orders WHERE order_id = ANY ($1) AND lines IS NOT NULL
-    RETURNING order_id, currency_code, lines";
+const TAKE_PLACED: &str = "SELECT order_id, currency_code, lines FROM take_placed($1)";
 
 const KEEP_SETTLED: &str = "
     INSERT INTO pending_orders AS p (order_id, seen_day, captured)
@@ -44,7 +42,7 @@ const KEEP_PLACED: &str = "
     SET currency_code = excluded.currency_code, lines = excluded.lines
     RETURNING p.order_id, p.captured";
 
-const REMOVE: &str = "DELETE FROM pending_orders WHERE order_id = ANY ($1)";
+const REMOVE: &str = "SELECT remove_joined($1)";
 
 #[derive(QueryableByName)]
 struct PlacedRow {

@@ -31,6 +31,7 @@ pub(crate) struct Stats {
     /// Money by currency.
     money: Vec<MoneyStats>,
     /// When an event was last counted; null before the first.
+    #[schema(required = true)]
     updated_at: Option<Time>,
 }
 
@@ -223,8 +224,10 @@ pub(crate) struct UserBehavior {
     /// What the user did, by type.
     events: Vec<UserEventCount>,
     /// When anything was first seen of the user.
+    #[schema(required = true)]
     first_seen_at: Option<Time>,
     /// When anything was last seen of the user.
+    #[schema(required = true)]
     last_seen_at: Option<Time>,
 }
 

@@ -66,12 +66,14 @@ pub(crate) struct Order {
     /// How it stands.
     status: OrderStatus,
     /// Why the payment was declined; null unless it was.
+    #[schema(required = true)]
     decline_code: Option<DeclineCode>,
     /// When the gateway accepted it.
     pub(crate) placed_at: Time,
     /// When history stored it.
     pub(crate) stored_at: Time,
     /// When the payment came to its end; null before.
+    #[schema(required = true)]
     pub(crate) settled_at: Option<Time>,
     /// The W3C trace id of the request that placed it; 32 hex digits, or empty.
     trace_id: String,
@@ -134,8 +136,10 @@ pub(crate) struct OrderView {
     /// The order as history stored it.
     pub(crate) order: Order,
     /// Its payment; null while there is none, or while payments is away.
+    #[schema(required = true)]
     pub(crate) payment: Option<Payment>,
     /// Its mails; null while notifier is away.
+    #[schema(required = true)]
     pub(crate) notifications: Option<Vec<Notification>>,
     /// Whether nothing more will happen to this order: paid or declined, and
     /// every mail sent or failed for good.

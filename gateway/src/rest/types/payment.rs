@@ -29,12 +29,14 @@ pub(crate) struct Payment {
     /// How it stands.
     status: PaymentStatus,
     /// Why it was declined; null unless it was.
+    #[schema(required = true)]
     decline_code: Option<DeclineCode>,
     /// The provider's own id of the charge; empty while pending.
     provider_reference: String,
     /// When the intent was written.
     created_at: Time,
     /// When the provider answered for good; null while pending.
+    #[schema(required = true)]
     settled_at: Option<Time>,
 }
 
@@ -71,6 +73,7 @@ pub(crate) struct Notification {
     /// What it says.
     kind: NotificationKind,
     /// Index of the order line it is about, from 0; null: the whole order.
+    #[schema(required = true)]
     line: Option<i32>,
     /// How it stands.
     status: NotificationStatus,
@@ -85,6 +88,7 @@ pub(crate) struct Notification {
     /// When it was written.
     created_at: Time,
     /// When it came to its end; null while pending.
+    #[schema(required = true)]
     sent_at: Option<Time>,
 }
 

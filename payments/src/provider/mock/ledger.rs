@@ -36,14 +36,21 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) enum Ledger {
     Memory(Mutex<Recent>),
-    Journal(Arc<Journal>),
+    Journal {
+        journal: Arc<Journal>,
+        /// One at a time, waiting here rather than each on a thread of its own.
+        turn: tokio::sync::Mutex<()>,
+    },
 }
 
 impl Ledger {
     pub(super) fn new(journal: Option<PathBuf>) -> Result<Self, JournalError> {
         Ok(match journal {
             None => Self::Memory(Mutex::new(Recent::keeping(RECENT))),
-            Some(path) => Self::Journal(Arc::new(Journal::open(path)?)),
+            Some(path) => Self::Journal {
+                journal: Arc::new(Journal::open(path)?),
+                turn: tokio::sync::Mutex::default(),
+            },
         })
     }
 
@@ -54,7 +61,8 @@ impl Ledger {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .book(key, entry)),
-            Self::Journal(journal) => {
+            Self::Journal { journal, turn } => {
+                let _turn = turn.lock().await;
                 let journal = Arc::clone(journal);
                 // Waits for other processes at the file.
                 tokio::task::spawn_blocking(move || journal.book(key, entry))
@@ -69,7 +77,7 @@ impl Ledger {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Memory(recent) => recent.lock().unwrap().entries.len(),
-            Self::Journal(_) => unreachable!("tests of the journal read its file"),
+            Self::Journal { .. } => unreachable!("tests of the journal read its file"),
         }
     }
 }
