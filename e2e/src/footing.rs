@@ -153,7 +153,7 @@ impl Footing {
         set("TELEMETRY__LOG_FORMAT", "text".to_owned());
         // By default the gateway asks history for 20 ms and goes on without it; a
         // machine that runs all tests at once may need longer to answer.
-        set("GATEWAY__IDEMPOTENCY_LOOKUP_TIMEOUT", "5s".to_owned());
+        set("GATEWAY__IDEMPOTENCY_LOOKUP_TIMEOUT", "1s".to_owned());
         if kind == Kind::Cluster {
             let kafka = kafka::Cluster::shared(3).await?;
             let prefix = format!("t{}.", uuid::Uuid::now_v7().simple());
