@@ -2,8 +2,6 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-use prost::Message as _;
-
 /// Messages that carry an address or a token. prost's derived `Debug` would
 /// print them, so these get a masking one in `src/redact.rs`.
 const SENSITIVE: &[&str] = &[
@@ -23,9 +21,19 @@ const FILES: &[&str] = &[
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=ordermesh");
-    let descriptors = protox::compile(FILES, ["."])?;
+    let mut compiler = protox::Compiler::new(["."])?;
+    compiler
+        .include_source_info(true)
+        .include_imports(true)
+        .open_files(FILES)?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    // Encoded by the compiler itself: prost's own types would drop options that
+    // they do not know, `debug_redact` among them.
+    fs::write(
+        out.join("descriptors.bin"),
+        compiler.encode_file_descriptor_set(),
+    )?;
+    let descriptors = compiler.file_descriptor_set();
     // `prost::Name` is how a record's `ce_type` is told without a second list.
     let mut names = tonic_prost_build::Config::new();
     names.enable_type_names();
