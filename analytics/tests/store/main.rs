@@ -1,5 +1,5 @@
 //! The conformance suite of the store: every test runs on PostgreSQL and on
-//! SQLite.
+//! SQLite, but for one about PostgreSQL's plans.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -9,12 +9,13 @@ mod lists;
 mod model;
 mod money;
 mod once;
+mod plans;
 mod random;
 mod world;
 
 use std::process::ExitCode;
 
-use testkit::harness::Suite;
+use testkit::harness::{Needs, Suite};
 
 fn main() -> ExitCode {
     Suite::new()
@@ -38,6 +39,11 @@ fn main() -> ExitCode {
         .on_both_databases(
             "money_that_no_longer_fits_stays_at_the_most",
             money::overflow,
+        )
+        .test(
+            "postgres::halves_are_found_by_key_after_a_quiet_time",
+            [Needs::Postgres],
+            plans::halves,
         )
         .run()
 }

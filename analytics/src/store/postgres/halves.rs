@@ -24,7 +24,8 @@ use crate::{
 
 /// The usual way of a payment: its order's half is there, and is taken out in one
 /// go. Touches no row that another transaction works on, since the only one that
-/// could is that of this payment itself.
+/// could is that of this payment itself. A function of the migration, which says
+/// why.
 const TAKE_PLACED: &str = "SELECT order_id, currency_code, lines FROM take_placed($1)";
 
 const KEEP_SETTLED: &str = "
