@@ -1,6 +1,8 @@
 //! The consumer loop and the publisher against a broker: librdkafka's own, in
 //! this process, with the real protocol.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::{
     collections::HashMap,
     sync::{Arc, LazyLock, Mutex},
@@ -24,6 +26,9 @@ use rdkafka::{
 use tokio::sync::oneshot;
 
 const TOPIC: &str = "words.v1";
+
+/// A dead letter's value, and its headers.
+type DeadLetter = (Vec<u8>, HashMap<String, Vec<u8>>);
 
 /// What a test sees of its service, and tells it to do.
 #[derive(Default)]
@@ -152,7 +157,7 @@ impl Fixture {
     }
 
     /// Everything in the dead-letter topic: value, and headers by name.
-    fn dead_letters(&self, count: usize) -> Vec<(Vec<u8>, HashMap<String, Vec<u8>>)> {
+    fn dead_letters(&self, count: usize) -> Vec<DeadLetter> {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", self.broker.bootstrap_servers())
             .set("group.id", "test")
