@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use axum::extract::Request;
+use axum::{body::Body, extract::Request};
 use bytes::Bytes;
 use chassis::{
     error::{Error, Reason},
     grpc::Deadline,
 };
+use futures::StreamExt as _;
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
@@ -18,10 +19,39 @@ use crate::limits::MAX_BODY_BYTES;
 /// 0.5 Mbit/s; slower ones would let few clients hold many places.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How much of a refused body is read and dropped. A connection that is closed
+/// with bytes unread is reset, and the reset can reach the client before it has
+/// read the answer (RFC 9112, section 9.6).
+const DISCARD_BYTES: usize = 4 * MAX_BODY_BYTES;
+/// How long that may take.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Reads a request's body.
 pub(crate) async fn read(request: Request, deadline: Deadline) -> Result<Bytes, Failure> {
-    check_head(request.headers())?;
-    let body = Limited::new(request.into_body(), MAX_BODY_BYTES).collect();
+    let (head, mut body) = request.into_parts();
+    let refusal = match check_head(&head.headers) {
+        Ok(()) => match collect(&mut body, deadline).await {
+            Ok(body) => return Ok(body),
+            Err(refusal) => refusal,
+        },
+        Err(refusal) => refusal,
+    };
+    // Who asks first sends nothing once it is told no; reading would invite it.
+    if !head.headers.contains_key(header::EXPECT) {
+        discard(body).await;
+    }
+    Err(refusal)
+}
+
+async fn discard(body: Body) {
+    let rest = Limited::new(body, DISCARD_BYTES);
+    let drained = rest.into_data_stream().for_each(|_| std::future::ready(()));
+    // Whether all of it came or not, the answer is the same.
+    let _ = tokio::time::timeout(DISCARD_TIMEOUT, drained).await;
+}
+
+async fn collect(body: &mut Body, deadline: Deadline) -> Result<Bytes, Failure> {
+    let body = Limited::new(body, MAX_BODY_BYTES).collect();
     let deadline = deadline.at_most(BODY_TIMEOUT);
     match tokio::time::timeout_at(deadline.instant(), body).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
@@ -84,7 +114,7 @@ fn is_json(media_type: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use axum::{body::Body, http::StatusCode, response::IntoResponse as _};
+    use axum::{http::StatusCode, response::IntoResponse as _};
 
     use super::*;
 

@@ -36,21 +36,14 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) enum Ledger {
     Memory(Mutex<Recent>),
-    Journal {
-        journal: Arc<Journal>,
-        /// One at a time, waiting here rather than each on a thread of its own.
-        turn: tokio::sync::Mutex<()>,
-    },
+    Journal(Arc<Journal>),
 }
 
 impl Ledger {
     pub(super) fn new(journal: Option<PathBuf>) -> Result<Self, JournalError> {
         Ok(match journal {
             None => Self::Memory(Mutex::new(Recent::keeping(RECENT))),
-            Some(path) => Self::Journal {
-                journal: Arc::new(Journal::open(path)?),
-                turn: tokio::sync::Mutex::default(),
-            },
+            Some(path) => Self::Journal(Arc::new(Journal::open(path)?)),
         })
     }
 
@@ -61,10 +54,10 @@ impl Ledger {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .book(key, entry)),
-            Self::Journal { journal, turn } => {
-                let _turn = turn.lock().await;
+            Self::Journal(journal) => {
                 let journal = Arc::clone(journal);
-                // Waits for other processes at the file.
+                // Waits for other processes at the file. No lock is held over
+                // the await: a charge that nobody polls must stop no other.
                 tokio::task::spawn_blocking(move || journal.book(key, entry))
                     .await
                     .map_err(|error| ChargeError::Unavailable(error.to_string()))?
@@ -77,7 +70,7 @@ impl Ledger {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Memory(recent) => recent.lock().unwrap().entries.len(),
-            Self::Journal { .. } => unreachable!("tests of the journal read its file"),
+            Self::Journal(_) => unreachable!("tests of the journal read its file"),
         }
     }
 }
