@@ -207,8 +207,6 @@ impl Service for Payments {
         let consumed = ConsumerOptions {
             batch_max: options.batch_max,
             batches_in_flight: options.batches_in_flight,
-            // Two batches: one to begin with and one to go on with.
-            queue: options.batch_max * 2,
             timeout: HANDLER_TIMEOUT,
             ..ConsumerOptions::new(&[ORDERS])
         };

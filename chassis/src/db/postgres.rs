@@ -3,9 +3,9 @@
 use std::{fmt, time::Duration};
 
 use deadpool::managed::{PoolError, Timeouts};
-use diesel::result::QueryResult;
+use diesel::result::{ConnectionError, ConnectionResult, QueryResult};
 use diesel_async::{
-    AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _,
+    AsyncConnection as _, AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _,
     pooled_connection::{
         AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
         deadpool::{Object, Pool},
@@ -16,9 +16,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{DbError, PoolSize, statement};
 
-/// How long to wait for a free connection, and for a new one. Above a busy
-/// pool's usual wait, below a caller's deadline.
-const ACQUIRE: Duration = Duration::from_secs(3);
+/// How long to wait for a new connection: the server is there or it is away.
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// How long to wait for a connection to come free. Nobody holds one longer than
+/// [`STATEMENT`], so who waits longer than that waits for a server that is away
+/// and not for its turn.
+const TURN: Duration = Duration::from_secs(20);
 
 /// Longest that a transaction may take before the pool gives it up. A server
 /// that accepts connections and then says nothing must count as away, not hold
@@ -56,13 +60,14 @@ impl PgPool {
         // Asking each connection whether it lives would cost every batch one
         // round trip; a dead one is noticed by its first statement.
         config.recycling_method = RecyclingMethod::Fast;
+        config.custom_setup = Box::new(|url| Box::pin(connect(url)));
         let manager = AsyncDieselConnectionManager::new_with_config(url.expose_secret(), config);
         let pool = Pool::builder(manager)
             .max_size(size.0)
             .timeouts(Timeouts {
-                wait: Some(ACQUIRE),
-                create: Some(ACQUIRE),
-                recycle: Some(ACQUIRE),
+                wait: Some(TURN),
+                create: Some(CONNECT),
+                recycle: Some(CONNECT),
             })
             .runtime(deadpool::Runtime::Tokio1)
             .build()
@@ -98,11 +103,33 @@ impl PgPool {
         T: Send,
         F: for<'c> AsyncFnSend<&'c mut AsyncPgConnection, QueryResult<T>, Fut: Send> + Sync,
     {
+        self.repeated(async |connection: &mut Object<AsyncPgConnection>| {
+            AsyncPgConnection::transaction(connection, &body).await
+        })
+        .await
+    }
+
+    /// Runs one writing statement, again when another one was in its way. A
+    /// statement is a transaction by itself, at one round trip in place of three.
+    pub async fn write<T, F>(&self, statement: F) -> Result<T, DbError>
+    where
+        T: Send,
+        F: for<'c> AsyncFnSend<&'c mut AsyncPgConnection, QueryResult<T>, Fut: Send> + Sync,
+    {
+        self.repeated(async |connection: &mut Object<AsyncPgConnection>| {
+            statement(connection).await
+        })
+        .await
+    }
+
+    async fn repeated<T, F>(&self, body: F) -> Result<T, DbError>
+    where
+        F: for<'c> AsyncFnSend<&'c mut Object<AsyncPgConnection>, QueryResult<T>, Fut: Send>,
+    {
         let mut attempt = 0;
         loop {
             let mut connection = self.get().await?;
-            let transaction = AsyncPgConnection::transaction(&mut connection, &body);
-            let result = bounded(transaction).await;
+            let result = bounded(body(&mut connection)).await;
             give_back(connection, &result);
             match result {
                 Err(error) if error.is_conflict() && attempt < CONFLICT_RETRIES => {
@@ -121,6 +148,19 @@ impl PgPool {
         })
         .await
     }
+}
+
+/// Plans each execution for the table as it is then. A plan that is kept for all
+/// parameters (`plan_cache_mode = auto` makes one at a statement's sixth
+/// execution) is made when a new service's tables are all but empty; it reads
+/// them from end to end, and goes on doing so when they have millions of rows.
+async fn connect(url: &str) -> ConnectionResult<AsyncPgConnection> {
+    let mut connection = AsyncPgConnection::establish(url).await?;
+    connection
+        .batch_execute("SET plan_cache_mode = force_custom_plan")
+        .await
+        .map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(connection)
 }
 
 /// A connection whose query did not come back may still be busy with it, so it

@@ -16,7 +16,13 @@ mod resource;
 mod sampler;
 pub mod span;
 
-use std::{cell::RefCell, io, sync::Arc, thread, time::Duration};
+use std::{
+    cell::RefCell,
+    io,
+    sync::{Arc, LazyLock},
+    thread,
+    time::Duration,
+};
 
 use opentelemetry::{metrics::Meter, metrics::MeterProvider as _, trace::TracerProvider as _};
 use opentelemetry_sdk::{
@@ -41,6 +47,12 @@ thread_local! {
     static SUBSCRIBER: RefCell<Option<tracing::dispatcher::DefaultGuard>> =
         const { RefCell::new(None) };
 }
+
+/// Stands beside a process's only subscriber. While there is just one, `tracing`
+/// asks the thread that reaches a call site first whether it is of interest, and
+/// keeps the answer for all: on a thread without subscriber it is never.
+static SECOND: LazyLock<Dispatch> =
+    LazyLock::new(|| Dispatch::new(tracing_subscriber::registry().with(LevelFilter::OFF)));
 
 /// A service's telemetry.
 #[derive(Debug, Clone)]
@@ -71,6 +83,7 @@ pub enum TelemetryError {
 impl Telemetry {
     /// Sets up a service's telemetry.
     pub fn new(service: &'static str, options: &TelemetryOptions) -> Result<Self, TelemetryError> {
+        LazyLock::force(&SECOND);
         let resource = resource::of(service, options);
         let mut tracers = SdkTracerProvider::builder()
             .with_resource(resource.clone())
@@ -207,4 +220,25 @@ fn build_info(meter: &Meter) {
                 env!("CARGO_PKG_VERSION"),
             )],
         );
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Span;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn span() -> Span {
+        tracing::info_span!("reached first by a thread of nobody")
+    }
+
+    #[test]
+    fn a_thread_without_subscriber_silences_no_call_site() {
+        let options = TelemetryOptions::read(&mut Config::load(None, []));
+        let telemetry = Telemetry::new("test", &options).unwrap();
+        assert!(thread::spawn(|| span().is_disabled()).join().unwrap());
+        let theirs = tracing::dispatcher::with_default(telemetry.dispatch(), span);
+        assert!(!theirs.is_disabled());
+    }
 }

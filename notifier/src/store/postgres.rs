@@ -149,7 +149,7 @@ impl Store for PostgresStore {
 
     async fn lease(&self, lease: Lease) -> Result<Vec<StoredMail>, DbError> {
         self.pool
-            .read(async |connection: &mut AsyncPgConnection| {
+            .write(async |connection: &mut AsyncPgConnection| {
                 let rows = statement(LEASE)
                     .bind::<PgUuid, _>(lease.token)
                     .bind::<BigInt, _>(lease.until.as_micros())
@@ -170,7 +170,7 @@ impl Store for PostgresStore {
     ) -> Result<Vec<NotificationId>, DbError> {
         let rows = self
             .pool
-            .read(async |connection: &mut AsyncPgConnection| {
+            .write(async |connection: &mut AsyncPgConnection| {
                 let rows: QueryResult<Vec<Id>> = statement(RECORD)
                     .bind::<Array<PgUuid>, _>(column(&attempts, |a| *a.id.as_uuid()))
                     .bind::<Array<Integer>, _>(column(&attempts, |a| a.status.number()))
@@ -192,7 +192,7 @@ impl Store for PostgresStore {
 
     async fn mark_published(&self, ids: Vec<NotificationId>) -> Result<(), DbError> {
         self.pool
-            .read(async |connection: &mut AsyncPgConnection| {
+            .write(async |connection: &mut AsyncPgConnection| {
                 statement(MARK_PUBLISHED)
                     .bind::<Array<PgUuid>, _>(column(&ids, |id| *id.as_uuid()))
                     .execute(connection)

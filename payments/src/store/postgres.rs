@@ -1,4 +1,4 @@
-//! Payments on PostgreSQL: one statement a call, in one transaction.
+//! Payments on PostgreSQL: one statement a call, a transaction by itself.
 //!
 //! Rows of a batch are written in the order of their ids, so two batches wait
 //! for each other rather than deadlock.
@@ -10,10 +10,7 @@ use chassis::{
     db::{DbError, PgPool, statement},
     page::PageRequest,
 };
-use diesel::{
-    QueryResult,
-    sql_types::{Array, BigInt, Binary, Nullable, SmallInt, Text, Uuid as UuidSql},
-};
+use diesel::sql_types::{Array, BigInt, Binary, Nullable, SmallInt, Text, Uuid as UuidSql};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use proto::{id::PaymentId, private::PaymentToken, time::UnixMicros};
 use uuid::Uuid;
@@ -150,10 +147,10 @@ impl Store for PgStore {
     async fn claim(&self, intents: Vec<Intent>, lease: Lease) -> Result<Vec<Claim>, DbError> {
         let columns = Columns::of(&intents);
         let now = UnixMicros::now().as_micros();
-        let rows = self
+        let open: Vec<OpenRow> = self
             .pool
-            .transaction(async |connection: &mut AsyncPgConnection| {
-                let open: Vec<OpenRow> = statement(CLAIM)
+            .write(async |connection: &mut AsyncPgConnection| {
+                statement(CLAIM)
                     .bind::<Array<UuidSql>, _>(&columns.payment_ids)
                     .bind::<Array<UuidSql>, _>(&columns.order_ids)
                     .bind::<Array<BigInt>, _>(&columns.user_ids)
@@ -167,18 +164,23 @@ impl Store for PgStore {
                     .bind::<UuidSql, _>(lease.token)
                     .bind::<BigInt, _>(lease.until.as_micros())
                     .load(connection)
-                    .await?;
-                if open.len() == columns.payment_ids.len() {
-                    return QueryResult::Ok((open, Vec::new()));
-                }
-                let hashes: Vec<HashRow> = statement(HASHES)
-                    .bind::<Array<UuidSql>, _>(&columns.payment_ids)
-                    .load(connection)
-                    .await?;
-                Ok((open, hashes))
+                    .await
             })
             .await?;
-        Ok(claims(&intents, rows))
+        if open.len() == columns.payment_ids.len() {
+            return Ok(claims(&intents, open, Vec::new()));
+        }
+        // Whatever was not claimed is there for good, and its hash never changes.
+        let hashes = self
+            .pool
+            .read(async |connection: &mut AsyncPgConnection| {
+                statement(HASHES)
+                    .bind::<Array<UuidSql>, _>(&columns.payment_ids)
+                    .load(connection)
+                    .await
+            })
+            .await?;
+        Ok(claims(&intents, open, hashes))
     }
 
     async fn settle(
@@ -205,7 +207,7 @@ impl Store for PgStore {
             .collect();
         let rows: Vec<IdRow> = self
             .pool
-            .transaction(async |connection: &mut AsyncPgConnection| {
+            .write(async |connection: &mut AsyncPgConnection| {
                 statement(SETTLE)
                     .bind::<Array<UuidSql>, _>(&ids)
                     .bind::<Array<SmallInt>, _>(&statuses)
@@ -225,7 +227,7 @@ impl Store for PgStore {
         let ids = uuids(&payments);
         let now = UnixMicros::now().as_micros();
         self.pool
-            .transaction(async |connection: &mut AsyncPgConnection| {
+            .write(async |connection: &mut AsyncPgConnection| {
                 statement(MARK_PUBLISHED)
                     .bind::<Array<UuidSql>, _>(&ids)
                     .bind::<BigInt, _>(now)
@@ -241,7 +243,7 @@ impl Store for PgStore {
         let now = UnixMicros::now().as_micros();
         let rows: Vec<OpenRow> = self
             .pool
-            .transaction(async |connection: &mut AsyncPgConnection| {
+            .write(async |connection: &mut AsyncPgConnection| {
                 statement(LEASE_DUE)
                     .bind::<UuidSql, _>(lease.token)
                     .bind::<BigInt, _>(lease.until.as_micros())
@@ -264,7 +266,7 @@ impl Store for PgStore {
             .map(|one| one.due_at.map(UnixMicros::as_micros))
             .collect();
         self.pool
-            .transaction(async |connection: &mut AsyncPgConnection| {
+            .write(async |connection: &mut AsyncPgConnection| {
                 statement(POSTPONE)
                     .bind::<Array<UuidSql>, _>(&ids)
                     .bind::<Array<Nullable<BigInt>>, _>(&times)
@@ -342,7 +344,7 @@ fn uuids(payments: &[PaymentId]) -> Vec<Uuid> {
 
 /// An intent that was not returned as open found a row that is published, or one
 /// with other content.
-fn claims(intents: &[Intent], (open, hashes): (Vec<OpenRow>, Vec<HashRow>)) -> Vec<Claim> {
+fn claims(intents: &[Intent], open: Vec<OpenRow>, hashes: Vec<HashRow>) -> Vec<Claim> {
     let mut open: HashMap<PaymentId, OpenPayment> = open
         .into_iter()
         .map(|OpenRow(row)| (row.payment.payment_id, row))

@@ -177,8 +177,12 @@ fn config(kafka: &KafkaOptions, service: &str, group: &str) -> rdkafka::ClientCo
         .set("heartbeat.interval.ms", "2000")
         // Topics that are made after the consumer started are found within this.
         .set("topic.metadata.refresh.interval.ms", "10000")
-        // Fetched ahead, over all partitions; pausing throws it away.
-        .set("queued.max.messages.kbytes", "16384");
+        // Fetched ahead, over all partitions and in each. Pausing throws it away,
+        // so no more than what a worker takes meanwhile.
+        .set("queued.max.messages.kbytes", "16384")
+        .set("queued.min.messages", "1000")
+        // How soon to look again whether that is taken; the default is a second.
+        .set("fetch.queue.backoff.ms", "10");
     if kafka.admission().is_some() {
         // The embedded broker holds an empty fetch for the whole wait, even when
         // a record comes in the meantime.

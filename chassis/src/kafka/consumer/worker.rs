@@ -3,17 +3,26 @@
 //! Takes what is in the queue, up to a batch; never waits to fill one, so batches
 //! grow with the load and a lone record is not held back. Several batches may be
 //! in flight where the service says that their order does not matter; the ledger
-//! sees to the offsets.
+//! sees to the offsets. While one is, the next is begun when it would be full,
+//! or a moment after the last: else records that arrive one by one would each
+//! become a batch.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
 use tower::{Service as _, ServiceExt as _};
 use tracing::Span;
 
 use super::pipeline::{Batch, Item, Lane, Pipeline, Stopped};
 use crate::kafka::Record;
+
+/// How long records that are no full batch gather beside a batch in flight. A
+/// few database round trips; not felt next to a charge.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// What workers tell the poll thread.
 #[derive(Debug)]
@@ -49,16 +58,21 @@ pub(super) async fn run(
     let mut in_flight: FuturesUnordered<BoxFuture<'static, Result<(i64, i64), Stopped>>> =
         FuturesUnordered::new();
     let mut records = Vec::new();
+    let mut gathered = Instant::now();
     loop {
         let has_room = in_flight.len() < limits.batches_in_flight;
+        let is_due =
+            in_flight.is_empty() || queue.len() >= limits.batch_max || gathered <= Instant::now();
         tokio::select! {
             biased;
             () = lane.stop.cancelled() => break,
             Some(finished) = in_flight.next() => report(&lane, finished, &reports),
-            taken = queue.recv_many(&mut records, limits.batch_max), if has_room => {
+            () = sleep_until(gathered), if has_room && !is_due => {}
+            taken = queue.recv_many(&mut records, limits.batch_max), if has_room && is_due => {
                 if taken == 0 {
                     break;
                 }
+                gathered = Instant::now() + GATHER;
                 let records = std::mem::take(&mut records);
                 in_flight.push(settle(pipeline.clone(), Arc::clone(&lane), records));
             }
