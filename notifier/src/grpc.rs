@@ -114,6 +114,7 @@ fn not_found() -> Error {
     .retry_after(Duration::from_secs(1))
 }
 
+/// Each once, however often it was asked for.
 fn order_ids(texts: &[String]) -> Result<Vec<OrderId>, Error> {
     if texts.is_empty() || texts.len() > MAX_ORDERS {
         let problem = format!("must be 1 to {MAX_ORDERS} ids, not {}", texts.len());
@@ -133,11 +134,12 @@ fn order_ids(texts: &[String]) -> Result<Vec<OrderId>, Error> {
             }
         }
     }
-    if violations.is_empty() {
-        Ok(ids)
-    } else {
-        Err(Error::invalid(violations))
+    if !violations.is_empty() {
+        return Err(Error::invalid(violations));
     }
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(ids)
 }
 
 fn filter(request: &ListNotificationsRequest, violations: &mut Vec<Violation>) -> Filter {
@@ -210,5 +212,32 @@ impl NotifierService for Api {
         request: Request<ListNotificationsRequest>,
     ) -> Result<Response<ListNotificationsResponse>, GrpcStatus> {
         Ok(Response::new(self.list(request.into_inner()).await?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_that_is_asked_for_twice_is_answered_once() {
+        let (one, other) = (OrderId::random(), OrderId::random());
+        let texts = [one, other, one].map(|id| id.to_string());
+        let ids = order_ids(&texts).unwrap();
+        assert_eq!(ids.len(), 2);
+        assert!(ids.contains(&one) && ids.contains(&other));
+    }
+
+    #[test]
+    fn every_wrong_id_is_named() {
+        let texts = [
+            "no".to_owned(),
+            OrderId::random().to_string(),
+            String::new(),
+        ];
+        let error = order_ids(&texts).unwrap_err();
+        let fields: Vec<_> = error.violations().iter().map(|v| v.field.clone()).collect();
+        assert_eq!(fields, ["order_ids[0]", "order_ids[2]"]);
+        assert!(order_ids(&[]).is_err());
     }
 }

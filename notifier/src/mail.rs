@@ -41,7 +41,7 @@ pub struct Content {
 }
 
 /// How a mail stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Status {
     /// Waiting to be sent, or to be tried again.
     Pending,

@@ -1,9 +1,9 @@
 //! Settings, and how the parts are put together.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use chassis::{
-    config::Config,
+    config::{Config, Section},
     db::{DatabaseUrl, PoolSize},
     grpc::GrpcRoutes,
     kafka::ConsumerOptions,
@@ -14,7 +14,6 @@ use proto::{
     event::{ORDERS, PAYMENTS},
     notifier::v1::notifier_service_server::NotifierServiceServer,
 };
-use secrecy::SecretString;
 use tokio::sync::Notify;
 
 use crate::{
@@ -25,6 +24,13 @@ use crate::{
     outbox::{Outbox, OutboxOptions, Schedule},
     store,
 };
+
+/// How long a round of the outbox may keep its mails to itself; who takes over
+/// from a process that died waits as long.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// So that within two thirds of a lease a send can begin and end.
+const SEND_TIMEOUTS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(15);
 
 /// Rounds of the outbox at once: one sends while the other asks the database.
 const ROUNDS: usize = 2;
@@ -54,10 +60,10 @@ impl Service for Notifier {
 
     fn options(config: &mut Config) -> Options {
         let mut section = config.section(Self::SECTION);
-        let smtp_url: Option<SecretString> = section.optional(
+        let server = section.optional(
             "SMTP_URL",
-            "the mail server, smtp://host:port or smtps://user:password@host:port; without it \
-             mails are kept and can be read through the API",
+            "the mail server, such as smtp://host:587?tls=required; without it mails are kept \
+             and can be read through the API",
         );
         let from: String = section.get(
             "FROM",
@@ -70,20 +76,21 @@ impl Service for Notifier {
                 "must be an address such as Shop <orders@shop.example>",
             );
         });
-        let send_timeout = section.get("SEND_TIMEOUT", "10s", "how long sending one mail may take");
+        let send_timeout = section.within(
+            "SEND_TIMEOUT",
+            "10s",
+            SEND_TIMEOUTS,
+            "how long sending one mail may take",
+        );
         let sends_at_once =
             section.within("SENDS_AT_ONCE", "32", 1..=1_000_usize, "mails sent at once");
-        // The pool keeps one connection for each mail that is being sent.
-        let connections = u32::try_from(sends_at_once * ROUNDS).unwrap_or(u32::MAX);
-        let smtp = smtp_url.zip(from.ok()).map(|(url, from)| SmtpOptions {
-            url,
+        let smtp = server.zip(from.ok()).map(|(server, from)| SmtpOptions {
+            server,
             from,
             timeout: send_timeout,
-            connections,
+            // One for each mail that is being sent.
+            connections: sends_at_once * ROUNDS,
         });
-        if let Some(Err(error)) = smtp.as_ref().map(SmtpOptions::check) {
-            section.mistake("SMTP_URL", error.to_string());
-        }
         Options {
             grpc_address: section.get("GRPC_ADDRESS", "127.0.0.1:50055", "where gRPC is served"),
             database_url: section.get(
@@ -109,14 +116,11 @@ impl Service for Notifier {
                 "line",
                 "confirmations: one for each line of the order, or one for the order",
             ),
-            message_id_domain: section.get(
-                "MESSAGE_ID_DOMAIN",
-                "ordermesh.example",
-                "what stands behind the @ of every Message-ID",
-            ),
+            message_id_domain: message_id_domain(&mut section),
             outbox: OutboxOptions {
                 sends_at_once,
                 send_timeout,
+                lease: LEASE,
                 schedule: Schedule {
                     first: section.get("RETRY_FIRST", "1s", "pause after a first failed attempt"),
                     longest: section.get("RETRY_LONGEST", "5m", "longest pause between attempts"),
@@ -179,10 +183,30 @@ impl Service for Notifier {
     }
 }
 
+/// A dot-atom of RFC 5322, section 3.2.3, as far as host names go.
+fn message_id_domain(section: &mut Section<'_>) -> String {
+    let domain: String = section.get(
+        "MESSAGE_ID_DOMAIN",
+        "ordermesh.example",
+        "what stands behind the @ of every Message-ID",
+    );
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    if domain.len() > 253 || !domain.split('.').all(is_label) {
+        section.mistake(
+            "MESSAGE_ID_DOMAIN",
+            "must be a host name such as shop.example",
+        );
+    }
+    domain
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn options(pairs: &[(&str, &str)]) -> (Options, Result<(), chassis::config::ConfigError>) {
@@ -208,9 +232,11 @@ mod tests {
             ("NOTIFIER__SMTP_URL", "imap://me:hunter2@mail"),
             ("NOTIFIER__MAIL_PER", "product"),
             ("NOTIFIER__SENDS_AT_ONCE", "0"),
+            ("NOTIFIER__SEND_TIMEOUT", "16s"),
+            ("NOTIFIER__MESSAGE_ID_DOMAIN", "shop.example>\r\nBcc: all"),
         ]);
         let error = result.unwrap_err();
-        assert_eq!(error.0.len(), 3, "{error}");
+        assert_eq!(error.0.len(), 5, "{error}");
         assert!(!error.to_string().contains("hunter2"));
         let (_, result) = options(&[("NOTIFIER__FROM", "nobody")]);
         assert_eq!(result.unwrap_err().0.len(), 1);

@@ -9,18 +9,25 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context as _;
 use chassis::{
+    config::Setting as _,
+    db::DbError,
     health::{Affects, Health},
     kafka::{Outgoing, PublishError},
 };
 use common::{open, order, placed, settled};
 use notifier::{
+    fact::Fact,
     mail::{Status, StoredMail},
-    mailer::{Smtp, SmtpOptions},
+    mailer::{Smtp, SmtpOptions, SmtpServer},
     outbox::{Outbox, OutboxOptions, Publish, Schedule},
-    store::{Filter, Position, Store},
+    store::{Attempt, Filter, Lease, Merged, OrderMails, Position, Store},
 };
-use proto::time::UnixMicros;
+use proto::{
+    id::{NotificationId, OrderId},
+    time::UnixMicros,
+};
 use testkit::{
     harness::Suite,
     smtp::{Behaviour, Sink, Stage},
@@ -28,6 +35,10 @@ use testkit::{
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// How long a send may take.
+const TIMEOUT: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
     Suite::new()
@@ -41,6 +52,14 @@ fn main() -> ExitCode {
         .on_both_databases(
             "an event that kafka did not take is published later",
             kafka_away,
+        )
+        .on_both_databases("a late answer is nobody else's", late)
+        .on_both_databases("a server that turns us away fails no mail", turned_away)
+        .on_both_databases("a connection that the server closed costs nothing", hung_up)
+        .on_both_databases("no send is begun that could outlast its lease", outlasts)
+        .on_both_databases(
+            "what was sent is recorded when the database is back",
+            recorded,
         )
         .run()
 }
@@ -86,20 +105,23 @@ struct Fixture {
 
 impl Fixture {
     async fn new(url: &str) -> anyhow::Result<Self> {
-        let store = open(url).await?;
+        Self::on(open(url).await?, Duration::from_secs(30)).await
+    }
+
+    async fn on(store: Arc<dyn Store>, lease: Duration) -> anyhow::Result<Self> {
         let sink = Sink::start().await?;
-        let timeout = Duration::from_millis(500);
         let smtp = Smtp::new(SmtpOptions {
-            url: sink.url().into(),
+            server: SmtpServer::parse(&sink.url()).context("the sink's address")?,
             from: "Shop <orders@shop.example>".parse()?,
-            timeout,
+            timeout: TIMEOUT,
             connections: 4,
         })?;
         let events = Arc::new(Events::default());
         let health = Health::default();
         let options = OutboxOptions {
             sends_at_once: 4,
-            send_timeout: timeout,
+            send_timeout: TIMEOUT,
+            lease,
             schedule: Schedule {
                 first: Duration::from_millis(5),
                 longest: Duration::from_millis(20),
@@ -260,7 +282,7 @@ async fn away(url: String) -> anyhow::Result<()> {
 }
 
 async fn kafka_away(url: String) -> anyhow::Result<()> {
-    let fixture = Fixture::new(&url).await?;
+    let fixture = Fixture::on(open(&url).await?, TIMEOUT * 3).await?;
     set(&fixture.events.away, true);
     fixture.write(3).await?;
     assert!(fixture.outbox.round().await.is_err());
@@ -279,4 +301,134 @@ async fn kafka_away(url: String) -> anyhow::Result<()> {
     .await?;
     assert_eq!(fixture.sink.count(), 3, "no mail is sent again for that");
     Ok(())
+}
+
+async fn late(url: String) -> anyhow::Result<()> {
+    let fixture = Fixture::new(&url).await?;
+    let slow = Behaviour::Delay(TIMEOUT + TIMEOUT / 2);
+    fixture.sink.set_for(1, slow);
+    fixture.write(1).await?;
+    fixture.outbox.round().await?;
+    let mails = fixture.mails().await?;
+    assert_eq!(mails[0].status, Status::Pending);
+    assert_eq!(mails[0].attempts, 1, "it may be the mail's fault");
+    fixture.sink.set(Behaviour::reject(Stage::Message));
+    fixture.write(1).await?;
+    // By now the first one's 250 is on its way.
+    fixture.sink.wait_for(1, TIMEOUT * 4).await?;
+    let mails = fixture.until_all(Status::Failed).await?;
+    assert_eq!(mails.len(), 2);
+    assert_eq!(fixture.sink.count(), 1);
+    Ok(())
+}
+
+async fn turned_away(url: String) -> anyhow::Result<()> {
+    let fixture = Fixture::new(&url).await?;
+    fixture.sink.set(Behaviour::reject(Stage::Greeting));
+    fixture.write(3).await?;
+    for _ in 0..3 {
+        fixture.outbox.round().await?;
+        assert!(!fixture.health.is_ready());
+    }
+    for mail in fixture.mails().await? {
+        assert_eq!((mail.status, mail.attempts), (Status::Pending, 0));
+    }
+    fixture.sink.set(Behaviour::Accept);
+    fixture.until_all(Status::Sent).await?;
+    assert_eq!(fixture.sink.count(), 3);
+    fixture.outbox.round().await?;
+    assert!(fixture.health.is_ready());
+    Ok(())
+}
+
+async fn hung_up(url: String) -> anyhow::Result<()> {
+    let fixture = Fixture::new(&url).await?;
+    for _ in 0..2 {
+        fixture.write(4).await?;
+        fixture.until_all(Status::Sent).await?;
+        fixture.sink.hang_up();
+    }
+    let mails = fixture.mails().await?;
+    assert!(mails.iter().all(|mail| mail.attempts == 1), "{mails:?}");
+    assert_eq!(fixture.sink.count(), 8);
+    Ok(())
+}
+
+async fn outlasts(url: String) -> anyhow::Result<()> {
+    let fixture = Fixture::on(open(&url).await?, TIMEOUT).await?;
+    fixture.write(3).await?;
+    assert_eq!(fixture.outbox.round().await?, 3, "taken");
+    assert_eq!(fixture.sink.count(), 0, "and put back");
+    for mail in fixture.mails().await? {
+        assert_eq!((mail.status, mail.attempts), (Status::Pending, 0));
+    }
+    Ok(())
+}
+
+async fn recorded(url: String) -> anyhow::Result<()> {
+    let store = Arc::new(Forgetful {
+        inner: open(&url).await?,
+        times: Mutex::new(2),
+    });
+    let fixture = Fixture::on(store.clone(), Duration::from_secs(30)).await?;
+    fixture.write(3).await?;
+    fixture.outbox.round().await?;
+    assert_eq!(held(&store.times), 0);
+    let mails = fixture.mails().await?;
+    assert!(mails.iter().all(|mail| mail.status == Status::Sent));
+    assert_eq!(fixture.sink.count(), 3, "each once");
+    assert_eq!(held(&fixture.events.published), 3);
+    Ok(())
+}
+
+/// A store whose database is away for the next records.
+struct Forgetful {
+    inner: Arc<dyn Store>,
+    times: Mutex<usize>,
+}
+
+#[async_trait::async_trait]
+impl Store for Forgetful {
+    async fn merge(&self, facts: Vec<Fact>, now: UnixMicros) -> Result<Merged, DbError> {
+        self.inner.merge(facts, now).await
+    }
+
+    async fn lease(&self, lease: Lease) -> Result<Vec<StoredMail>, DbError> {
+        self.inner.lease(lease).await
+    }
+
+    async fn record(
+        &self,
+        token: Uuid,
+        attempts: Vec<Attempt>,
+        now: UnixMicros,
+    ) -> Result<Vec<NotificationId>, DbError> {
+        let times = held(&self.times);
+        if times > 0 {
+            set(&self.times, times - 1);
+            return Err(DbError::Unavailable("away".to_owned()));
+        }
+        self.inner.record(token, attempts, now).await
+    }
+
+    async fn mark_published(&self, ids: Vec<NotificationId>) -> Result<(), DbError> {
+        self.inner.mark_published(ids).await
+    }
+
+    async fn mail(&self, id: NotificationId) -> Result<Option<StoredMail>, DbError> {
+        self.inner.mail(id).await
+    }
+
+    async fn of_orders(&self, ids: &[OrderId]) -> Result<Vec<OrderMails>, DbError> {
+        self.inner.of_orders(ids).await
+    }
+
+    async fn list(
+        &self,
+        filter: Filter,
+        after: Position,
+        limit: i64,
+    ) -> Result<Vec<StoredMail>, DbError> {
+        self.inner.list(filter, after, limit).await
+    }
 }

@@ -14,4 +14,8 @@ impl Mailer for Keep {
     async fn send(&self, _: &StoredMail) -> Sent {
         Sent::Taken
     }
+
+    async fn probe(&self) -> Result<(), String> {
+        Ok(())
+    }
 }

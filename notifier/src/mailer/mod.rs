@@ -6,7 +6,7 @@ mod smtp;
 use async_trait::async_trait;
 
 pub use keep::Keep;
-pub use smtp::{Smtp, SmtpError, SmtpOptions};
+pub use smtp::{Smtp, SmtpOptions, SmtpServer, TlsError};
 
 use crate::mail::StoredMail;
 
@@ -15,6 +15,10 @@ use crate::mail::StoredMail;
 pub trait Mailer: Send + Sync + 'static {
     /// Sends one mail. Ends within a bound of its own.
     async fn send(&self, mail: &StoredMail) -> Sent;
+
+    /// Whether the server would take a mail now; if not, why. Ends within the
+    /// same bound.
+    async fn probe(&self) -> Result<(), String>;
 }
 
 /// How sending went. Texts hold no private data: servers like to quote the
@@ -27,6 +31,10 @@ pub enum Sent {
     Deferred(String),
     /// The server refuses this mail for good (SMTP 5xx), or it cannot be a mail.
     Refused(String),
-    /// The server did not answer; whether it has the mail is not known.
+    /// The server ended the dialogue, or fell silent, after it was told of this
+    /// mail. It may have taken it; and it may do so again because of this mail.
+    Lost(String),
+    /// The server was not told of this mail: it could not be reached, or does not
+    /// let us in.
     Unreachable(String),
 }

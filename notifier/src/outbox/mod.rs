@@ -11,11 +11,19 @@
 //!   published, so a later round publishes its event again, with the same id;
 //!   consumers know it.
 //!
-//! A lease is longer than a round can take, so two rounds never send one mail at
-//! the same time; and a result that comes too late all the same is refused by
-//! the lease's token.
+//! What if the other side is late
+//! - the mail server: no send is begun unless it ends, by its own timeout, while a
+//!   third of the lease is left for its record. So two rounds never send one mail
+//!   at the same time, as long as clocks differ by less than that third;
+//! - the database, after the server's `250`: the record is tried again until the
+//!   lease ends. One that comes later is refused by the lease's token.
+//!
+//! What if the mail server is away: mails wait, none is given up for that. The
+//! server is asked whether it is back before a mail is taken for it.
 
+mod events;
 mod schedule;
+mod sending;
 
 use std::{
     sync::{
@@ -25,31 +33,17 @@ use std::{
     time::Duration,
 };
 
-use chassis::{
-    db::DbError,
-    health::ReadinessHandle,
-    kafka::{Outgoing, PublishError, Publisher},
-    retry::Pause,
-    telemetry::span,
-};
-use futures::{StreamExt as _, stream};
-use proto::{
-    event::{NOTIFICATIONS, SentNotification},
-    events::v1::{NotificationKind, NotificationSent},
-    id::UserId,
-    time::UnixMicros,
-};
-use tokio::sync::Notify;
+use chassis::{db::DbError, health::ReadinessHandle, kafka::PublishError, retry::Pause};
+use proto::time::UnixMicros;
+use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument as _;
 use uuid::Uuid;
 
-pub use schedule::Schedule;
-
+pub use self::{events::Publish, schedule::Schedule};
 use crate::{
-    mail::{Status, StoredMail},
-    mailer::{Mailer, Sent},
-    store::{Attempt, Lease, Store},
+    mail::Status,
+    mailer::Mailer,
+    store::{self, Store},
 };
 
 /// How long an idle outbox waits before it looks for mails whose time has come;
@@ -61,8 +55,10 @@ const POLL: Duration = Duration::from_secs(1);
 pub struct OutboxOptions {
     /// Mails sent at once.
     pub sends_at_once: usize,
-    /// How long sending one mail may take.
+    /// How long sending one mail may take; less than two thirds of the lease.
     pub send_timeout: Duration,
+    /// How long a round may keep its mails to itself.
+    pub lease: Duration,
     /// When to try again.
     pub schedule: Schedule,
 }
@@ -73,25 +69,32 @@ impl OutboxOptions {
     fn round(&self) -> i64 {
         i64::try_from(self.sends_at_once * 4).unwrap_or(i64::MAX)
     }
-
-    /// Longer than a round can take: each slot sends at most four mails, and two
-    /// more times the bound are left for the database and Kafka.
-    fn lease(&self) -> Duration {
-        self.send_timeout * 6
-    }
 }
 
-/// Publishes what became of mails: the port to Kafka.
-#[async_trait::async_trait]
-pub trait Publish: Send + Sync + 'static {
-    /// Returns once the broker has the event.
-    async fn publish(&self, event: Outgoing) -> Result<(), PublishError>;
+/// A round's hold on its mails.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    lease: store::Lease,
+    /// When it ends.
+    until: Instant,
+    /// When the last send may begin.
+    last_send: Instant,
 }
 
-#[async_trait::async_trait]
-impl Publish for Publisher {
-    async fn publish(&self, event: Outgoing) -> Result<(), PublishError> {
-        Self::publish(self, event).await.map(drop)
+impl Held {
+    fn new(options: &OutboxOptions, limit: i64) -> Self {
+        let (now, length) = (Instant::now(), options.lease);
+        let wall_clock = UnixMicros::now();
+        Self {
+            lease: store::Lease {
+                token: Uuid::now_v7(),
+                now: wall_clock,
+                until: wall_clock.saturating_add(length),
+                limit,
+            },
+            until: now + length,
+            last_send: now + (length * 2 / 3).saturating_sub(options.send_timeout),
+        }
     }
 }
 
@@ -157,7 +160,7 @@ impl Outbox {
         let mut pause = Pause::default();
         while !self.shutdown.is_cancelled() {
             let wait = match self.round().await {
-                Ok(_) if self.away.load(Ordering::Relaxed) => pause.next_pause(),
+                Ok(_) if self.is_away() => pause.next_pause(),
                 Ok(0) => {
                     pause.reset();
                     POLL
@@ -182,172 +185,37 @@ impl Outbox {
 
     /// One round; gives how many mails it took.
     pub async fn round(&self) -> Result<usize, RoundError> {
-        let away = self.away.load(Ordering::Relaxed);
-        let now = UnixMicros::now();
-        let lease = Lease {
-            token: Uuid::now_v7(),
-            now,
-            until: now.saturating_add(self.options.lease()),
-            // One mail is enough to learn whether the server is back.
-            limit: if away { 1 } else { self.options.round() },
-        };
-        let mails = self.store.lease(lease).await?;
-        let taken = mails.len();
-        if taken == 0 {
+        let was_away = self.is_away();
+        if was_away && let Err(why) = self.mailer.probe().await {
+            self.tell(Some(&why));
             return Ok(0);
         }
+        // One mail is enough to learn whether the server is really back.
+        let limit = if was_away { 1 } else { self.options.round() };
+        let held = Held::new(&self.options, limit);
+        let mails = self.store.lease(held.lease).await?;
+        let taken = mails.len();
         let (pending, mut ended): (Vec<_>, Vec<_>) = mails
             .into_iter()
             .partition(|mail| mail.status == Status::Pending);
-        ended.append(&mut self.send(pending, lease).await?);
+        if pending.is_empty() && was_away {
+            self.tell(None);
+        }
+        ended.append(&mut self.send(pending, &held).await?);
         self.publish(ended).await?;
         Ok(taken)
     }
 
-    /// Sends mails and records the results. Gives those that came to their end.
-    async fn send(
-        &self,
-        pending: Vec<StoredMail>,
-        lease: Lease,
-    ) -> Result<Vec<StoredMail>, DbError> {
-        if pending.is_empty() {
-            return Ok(Vec::new());
-        }
-        // Whether some mail of this round found the server away: the others are
-        // put back instead of each waiting for a timeout.
-        let stopped = AtomicBool::new(false);
-        let (stopped, answered) = (&stopped, &AtomicBool::new(false));
-        let tried: Vec<(StoredMail, Option<Sent>)> = stream::iter(pending)
-            .map(|mail| async move {
-                if stopped.load(Ordering::Relaxed) || self.shutdown.is_cancelled() {
-                    return (mail, None);
-                }
-                let span = span::continued("send mail", "client", mail.traceparent.as_deref());
-                let sent = self.mailer.send(&mail).instrument(span.clone()).await;
-                match &sent {
-                    Sent::Unreachable(why) => {
-                        stopped.store(true, Ordering::Relaxed);
-                        span::fail(&span, "unreachable", why);
-                    }
-                    Sent::Deferred(why) => span::fail(&span, "deferred", why),
-                    Sent::Refused(why) => span::fail(&span, "refused", why),
-                    Sent::Taken => {}
-                }
-                if !matches!(sent, Sent::Unreachable(_)) {
-                    answered.store(true, Ordering::Relaxed);
-                }
-                (mail, Some(sent))
-            })
-            .buffer_unordered(self.options.sends_at_once)
-            .collect()
-            .await;
-        self.tell(
-            stopped.load(Ordering::Relaxed),
-            answered.load(Ordering::Relaxed),
-        );
-
-        let now = UnixMicros::now();
-        let attempts: Vec<Attempt> = tried
-            .iter()
-            .map(|(mail, sent)| self.attempt(mail, sent.as_ref(), lease, now))
-            .collect();
-        let accepted = self
-            .store
-            .record(lease.token, attempts.clone(), now)
-            .await?;
-        Ok(tried
-            .into_iter()
-            .zip(attempts)
-            .filter(|(_, attempt)| attempt.status != Status::Pending)
-            .filter(|(_, attempt)| accepted.contains(&attempt.id))
-            .map(|((mail, _), attempt)| StoredMail {
-                status: attempt.status,
-                sent_at: Some(now),
-                ..mail
-            })
-            .collect())
+    fn is_away(&self) -> bool {
+        self.away.load(Ordering::Relaxed)
     }
 
-    /// Turns readiness by whether the mail server answers.
-    fn tell(&self, unreachable: bool, answered: bool) {
-        let away = unreachable && !answered;
-        self.away.store(away, Ordering::Relaxed);
-        if away {
-            self.smtp
-                .set_not_ready("the mail server does not answer; mails wait until it does");
-        } else {
-            self.smtp.set_ready();
+    /// Turns readiness by why the mail server is away.
+    fn tell(&self, away: Option<&str>) {
+        self.away.store(away.is_some(), Ordering::Relaxed);
+        match away {
+            Some(why) => self.smtp.set_not_ready(format!("{why}; mails wait for it")),
+            None => self.smtp.set_ready(),
         }
     }
-
-    fn attempt(
-        &self,
-        mail: &StoredMail,
-        sent: Option<&Sent>,
-        lease: Lease,
-        now: UnixMicros,
-    ) -> Attempt {
-        let schedule = &self.options.schedule;
-        let (status, error, due_at) = match sent {
-            None => (Status::Pending, mail.last_error.clone(), now),
-            Some(Sent::Taken) => (Status::Sent, String::new(), lease.until),
-            Some(Sent::Refused(why)) => (Status::Failed, why.clone(), lease.until),
-            Some(Sent::Deferred(why)) if schedule.gives_up(mail.created_at, now) => {
-                (Status::Failed, format!("{why}; given up"), lease.until)
-            }
-            Some(Sent::Deferred(why) | Sent::Unreachable(why)) => (
-                Status::Pending,
-                why.clone(),
-                schedule.next(mail.attempts, now),
-            ),
-        };
-        Attempt {
-            id: mail.id,
-            status,
-            error,
-            due_at,
-            counts: sent.is_some(),
-        }
-    }
-
-    async fn publish(&self, ended: Vec<StoredMail>) -> Result<(), RoundError> {
-        if ended.is_empty() {
-            return Ok(());
-        }
-        let results = futures::future::join_all(ended.iter().map(|mail| async {
-            match event(mail) {
-                Some(event) => self.publisher.publish(event).await,
-                // Nothing that we wrote; it must not block the others for ever.
-                None => Ok(()),
-            }
-        }))
-        .await;
-        let published: Vec<_> = ended
-            .iter()
-            .zip(&results)
-            .filter(|(_, result)| result.is_ok())
-            .map(|(mail, _)| mail.id)
-            .collect();
-        self.store.mark_published(published).await?;
-        results.into_iter().collect::<Result<Vec<()>, _>>()?;
-        Ok(())
-    }
-}
-
-/// What became of a mail, as an event in its order's trace.
-fn event(mail: &StoredMail) -> Option<Outgoing> {
-    let event = SentNotification {
-        notification_id: mail.id,
-        order_id: mail.order_id,
-        user_id: UserId::try_from(mail.user_id).ok()?,
-        kind: NotificationKind::try_from(mail.kind).ok()?,
-        line: mail.line.and_then(|line| u16::try_from(line).ok()),
-        sent: mail.status == Status::Sent,
-        sent_at: mail.sent_at.unwrap_or(mail.created_at),
-    };
-    let message = NotificationSent::from(&event);
-    let time = event.sent_at.as_micros();
-    let id = *event.notification_id.as_uuid();
-    let outgoing = Outgoing::event(NOTIFICATIONS, event.key(), id, time, &message);
-    Some(outgoing.with_parent(mail.traceparent.clone()))
 }

@@ -10,6 +10,7 @@
 //!   the holder of its lease may change it; a late result is refused by the
 //!   lease's token.
 
+mod list;
 mod merge;
 mod postgres;
 mod row;
@@ -128,8 +129,8 @@ pub struct Filter {
     pub order_id: Option<Uuid>,
     /// Only of this user.
     pub user_id: Option<i64>,
-    /// Only those that stand so: [`Status::number`].
-    pub status: Option<i32>,
+    /// Only those that stand so.
+    pub status: Option<Status>,
 }
 
 impl Filter {
@@ -138,7 +139,7 @@ impl Filter {
         Self {
             order_id: order_id.map(|id| *id.as_uuid()),
             user_id: user_id.map(UserId::get),
-            status: status.map(Status::number),
+            status,
         }
     }
 }

@@ -19,14 +19,14 @@ use proto::{
 use uuid::Uuid;
 
 use super::{
-    Attempt, Filter, Lease, Merged, OrderMails, Position, Store,
+    Attempt, Filter, Lease, Merged, OrderMails, Position, Store, list,
     merge::{self, Batch, Pair, Standing, TracedMail},
     row::{self, MailColumns, mail_columns},
 };
 use crate::{
     compose::Composer,
     fact::{Fact, Outcome},
-    mail::StoredMail,
+    mail::{Status, StoredMail},
 };
 
 const MERGE_PLACED: &str = "
@@ -80,17 +80,6 @@ const SELECT_OF_ORDER: &str = concat!(
     "SELECT ",
     mail_columns!(listed),
     " FROM notifications WHERE order_id = ? ORDER BY created_at, line"
-);
-
-const SELECT_LIST: &str = concat!(
-    "SELECT ",
-    mail_columns!(listed),
-    " FROM notifications
-      WHERE (created_at, notification_id) < (?1, ?2)
-        AND (?3 IS NULL OR order_id = ?3)
-        AND (?4 IS NULL OR user_id = ?4)
-        AND (?5 IS NULL OR status = ?5)
-      ORDER BY created_at DESC, notification_id DESC LIMIT ?6"
 );
 
 /// Halves and mails in SQLite.
@@ -223,12 +212,12 @@ impl Store for SqliteStore {
         self.pool
             .read(move |connection| {
                 let order_id = filter.order_id.map(|id| id.as_bytes().to_vec());
-                let rows = statement(SELECT_LIST)
+                let rows = statement(list::page(&filter))
                     .bind::<BigInt, _>(after.created_at.as_micros())
                     .bind::<Binary, _>(after.id.as_uuid().as_bytes().as_slice())
                     .bind::<Nullable<Binary>, _>(order_id)
                     .bind::<Nullable<BigInt>, _>(filter.user_id)
-                    .bind::<Nullable<Integer>, _>(filter.status)
+                    .bind::<Nullable<Integer>, _>(filter.status.map(Status::number))
                     .bind::<BigInt, _>(limit)
                     .load(connection)?;
                 mails(rows)
@@ -367,4 +356,58 @@ fn write(
             .execute(connection)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::Connection as _;
+    use diesel_migrations::MigrationHarness as _;
+
+    use super::*;
+
+    #[derive(QueryableByName)]
+    struct Step {
+        #[diesel(sql_type = Text)]
+        detail: String,
+    }
+
+    fn plan(sql: &str) -> String {
+        let mut connection = SqliteConnection::establish(":memory:").unwrap();
+        connection
+            .run_pending_migrations(crate::store::migrations().sqlite)
+            .unwrap();
+        let steps: Vec<Step> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {sql}"))
+            .load(&mut connection)
+            .unwrap();
+        let steps: Vec<_> = steps.into_iter().map(|step| step.detail).collect();
+        steps.join("\n")
+    }
+
+    #[test]
+    fn lists_come_sorted_from_an_index() {
+        let any = Filter::default();
+        let with = |status| Filter {
+            status: Some(status),
+            ..any
+        };
+        let order_id = Some(Uuid::nil());
+        for (filter, index) in [
+            (any, "notifications_latest"),
+            (with(Status::Sent), "notifications_latest"),
+            (with(Status::Pending), "notifications_not_sent"),
+            (with(Status::Failed), "notifications_not_sent"),
+            (
+                Filter {
+                    user_id: Some(1),
+                    ..any
+                },
+                "notifications_user",
+            ),
+            (Filter { order_id, ..any }, "notifications_order"),
+        ] {
+            let plan = plan(list::page(&filter));
+            assert!(plan.contains(&format!("USING INDEX {index}")), "{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
 }

@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
@@ -48,6 +49,7 @@ pub struct Sink {
     address: SocketAddr,
     inbox: Arc<Inbox>,
     accepting: AbortHandle,
+    hang_up: Arc<Notify>,
 }
 
 impl Sink {
@@ -56,11 +58,14 @@ impl Sink {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let inbox = Arc::new(Inbox::new());
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&inbox))).abort_handle();
+        let hang_up = Arc::new(Notify::new());
+        let accepting = accept(listener, Arc::clone(&inbox), Arc::clone(&hang_up));
+        let accepting = tokio::spawn(accepting).abort_handle();
         Ok(Self {
             address,
             inbox,
             accepting,
+            hang_up,
         })
     }
 
@@ -122,6 +127,11 @@ impl Sink {
         Ok(self.messages())
     }
 
+    /// Closes all connections without a word, as servers do with idle ones.
+    pub fn hang_up(&self) {
+        self.hang_up.notify_one();
+    }
+
     /// Forgets all messages received so far.
     pub fn clear(&self) {
         self.inbox.clear();
@@ -134,7 +144,7 @@ impl Drop for Sink {
     }
 }
 
-async fn accept(listener: TcpListener, inbox: Arc<Inbox>) {
+async fn accept(listener: TcpListener, inbox: Arc<Inbox>, hang_up: Arc<Notify>) {
     // Aborting this task drops the set and so every connection.
     let mut sessions = JoinSet::new();
     loop {
@@ -147,6 +157,7 @@ async fn accept(listener: TcpListener, inbox: Arc<Inbox>) {
             }
             // How a session ended is the client's to judge.
             Some(_) = sessions.join_next() => {}
+            () = hang_up.notified() => sessions.abort_all(),
         }
     }
 }

@@ -41,6 +41,9 @@ CREATE TABLE notifications (
 
 -- The outbox: only what is not done, so it stays small however many were sent.
 CREATE INDEX notifications_due ON notifications (due_at) WHERE NOT published;
-CREATE INDEX notifications_order ON notifications (order_id);
+CREATE INDEX notifications_order ON notifications (order_id, created_at DESC, notification_id DESC);
 CREATE INDEX notifications_latest ON notifications (created_at DESC, notification_id DESC);
+-- What waits and what failed, found among the many that were sent.
+CREATE INDEX notifications_not_sent ON notifications (created_at DESC, notification_id DESC)
+    WHERE status <> 1;
 CREATE INDEX notifications_user ON notifications (user_id, created_at DESC, notification_id DESC);

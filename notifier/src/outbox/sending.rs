@@ -1,0 +1,155 @@
+//! Sends the mails of a round, and records how that went.
+
+use std::{collections::HashSet, sync::Mutex};
+
+use chassis::{db::DbError, retry::Pause, telemetry::span};
+use futures::{StreamExt as _, stream};
+use proto::{id::NotificationId, time::UnixMicros};
+use tokio::time::Instant;
+use tracing::Instrument as _;
+
+use super::{Held, Outbox, Schedule};
+use crate::{
+    mail::{Status, StoredMail},
+    mailer::Sent,
+    store::Attempt,
+};
+
+/// What the sends of a round learn about the mail server.
+#[derive(Debug, Default)]
+struct Server {
+    /// It answered for a mail, with yes or no.
+    answers: bool,
+    /// Why it is away: the mails that are left are put back, in place of each
+    /// waiting for a timeout.
+    away: Option<String>,
+}
+
+impl Outbox {
+    /// Sends mails and records the results. Gives those that came to their end.
+    pub(super) async fn send(
+        &self,
+        pending: Vec<StoredMail>,
+        held: &Held,
+    ) -> Result<Vec<StoredMail>, DbError> {
+        if pending.is_empty() {
+            return Ok(Vec::new());
+        }
+        let server = Mutex::new(Server::default());
+        let tried: Vec<(StoredMail, Option<Sent>)> = stream::iter(pending)
+            .map(|mail| self.send_one(mail, held, &server))
+            .buffer_unordered(self.options.sends_at_once)
+            .collect()
+            .await;
+        let Server { answers, away } = server.into_inner().unwrap_or_default();
+        self.tell(away.as_deref().filter(|_| !answers));
+
+        let now = UnixMicros::now();
+        let attempts: Vec<Attempt> = tried
+            .iter()
+            .map(|(mail, sent)| attempt(mail, sent.as_ref(), held, &self.options.schedule, now))
+            .collect();
+        let ended: Vec<StoredMail> = tried
+            .into_iter()
+            .zip(&attempts)
+            .filter(|(_, attempt)| attempt.status != Status::Pending)
+            .map(|((mail, _), attempt)| StoredMail {
+                status: attempt.status,
+                sent_at: Some(now),
+                ..mail
+            })
+            .collect();
+        let accepted = self.record(held, attempts, now).await?;
+        Ok(ended
+            .into_iter()
+            .filter(|mail| accepted.contains(&mail.id))
+            .collect())
+    }
+
+    /// Nothing when it was put back.
+    async fn send_one(
+        &self,
+        mail: StoredMail,
+        held: &Held,
+        server: &Mutex<Server>,
+    ) -> (StoredMail, Option<Sent>) {
+        let is_away = server.lock().is_ok_and(|server| server.away.is_some());
+        if is_away || self.shutdown.is_cancelled() || Instant::now() > held.last_send {
+            return (mail, None);
+        }
+        let span = span::continued("send mail", "client", mail.traceparent.as_deref());
+        let sent = self.mailer.send(&mail).instrument(span.clone()).await;
+        match &sent {
+            Sent::Taken => {}
+            Sent::Deferred(why) => span::fail(&span, "deferred", why),
+            Sent::Refused(why) => span::fail(&span, "refused", why),
+            Sent::Lost(why) => span::fail(&span, "lost", why),
+            Sent::Unreachable(why) => span::fail(&span, "unreachable", why),
+        }
+        if let Ok(mut server) = server.lock() {
+            match &sent {
+                Sent::Lost(why) | Sent::Unreachable(why) => server.away = Some(why.clone()),
+                Sent::Taken | Sent::Deferred(_) | Sent::Refused(_) => server.answers = true,
+            }
+        }
+        (mail, Some(sent))
+    }
+
+    /// The server has the mails by now, so this goes on for as long as the lease.
+    async fn record(
+        &self,
+        held: &Held,
+        attempts: Vec<Attempt>,
+        now: UnixMicros,
+    ) -> Result<HashSet<NotificationId>, DbError> {
+        let mut pause = Pause::default();
+        loop {
+            let token = held.lease.token;
+            let error = match self.store.record(token, attempts.clone(), now).await {
+                Ok(accepted) => return Ok(accepted.into_iter().collect()),
+                Err(error @ DbError::Statement(_)) => return Err(error),
+                Err(error) => error,
+            };
+            let wait = pause.next_pause();
+            if self.shutdown.is_cancelled() || Instant::now() + wait > held.until {
+                return Err(error);
+            }
+            tracing::warn!(%error, "what was sent is not recorded yet");
+            tokio::time::sleep(wait).await;
+        }
+    }
+}
+
+/// How a mail stands after an attempt.
+fn attempt(
+    mail: &StoredMail,
+    sent: Option<&Sent>,
+    held: &Held,
+    schedule: &Schedule,
+    now: UnixMicros,
+) -> Attempt {
+    // Of a mail that ended, the event is published next; if it is not, somebody
+    // else does it when the lease has ended.
+    let lease_end = held.lease.until;
+    let (status, error, due_at) = match sent {
+        None => (Status::Pending, mail.last_error.clone(), now),
+        Some(Sent::Taken) => (Status::Sent, String::new(), lease_end),
+        Some(Sent::Refused(why)) => (Status::Failed, why.clone(), lease_end),
+        Some(Sent::Unreachable(why)) => (Status::Pending, why.clone(), now),
+        Some(Sent::Deferred(why) | Sent::Lost(why)) if schedule.gives_up(mail.created_at, now) => {
+            (Status::Failed, format!("{why}; given up"), lease_end)
+        }
+        Some(Sent::Deferred(why) | Sent::Lost(why)) => (
+            Status::Pending,
+            why.clone(),
+            schedule.next(mail.attempts, now),
+        ),
+    };
+    Attempt {
+        id: mail.id,
+        status,
+        error,
+        due_at,
+        counts: !matches!(sent, None | Some(Sent::Unreachable(_))),
+    }
+}

@@ -1,0 +1,254 @@
+//! Halves and mails in PostgreSQL.
+
+mod merging;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chassis::db::{DbError, PgPool, statement};
+use diesel::{
+    QueryResult, QueryableByName,
+    sql_types::{Array, BigInt, Integer, Nullable, Text, Uuid as PgUuid},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
+use proto::{
+    id::{NotificationId, OrderId},
+    time::UnixMicros,
+};
+use uuid::Uuid;
+
+use super::{
+    Attempt, Filter, Lease, Merged, OrderMails, Position, Store, list,
+    merge::{self, Batch},
+    row::{self, MailColumns, mail_columns},
+};
+use crate::{
+    compose::Composer,
+    fact::Fact,
+    mail::{Status, StoredMail},
+};
+
+/// Materialised, or the planner may run the choice of rows again for each of them
+/// and lease more than asked for.
+const LEASE: &str = concat!(
+    "WITH due AS MATERIALIZED (
+       SELECT notification_id AS id FROM notifications
+       WHERE NOT published AND due_at <= $3
+       ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED)
+     UPDATE notifications SET lease_token = $1, due_at = $2
+     FROM due WHERE notification_id = due.id
+     RETURNING ",
+    mail_columns!(whole)
+);
+
+const RECORD: &str = "
+    UPDATE notifications AS n
+    SET status = a.status, attempts = n.attempts + a.counts, last_error = a.error,
+        due_at = a.due_at, sent_at = CASE WHEN a.status <> 0 THEN $7 END,
+        lease_token = CASE WHEN a.status <> 0 THEN n.lease_token END
+    FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::text[], $5::bigint[])
+      AS a (id, status, counts, error, due_at)
+    WHERE n.notification_id = a.id AND n.lease_token = $6 AND n.status = 0
+    RETURNING n.notification_id AS id";
+
+const MARK_PUBLISHED: &str = "
+    UPDATE notifications SET published = TRUE, lease_token = NULL
+    WHERE notification_id = ANY ($1) AND status <> 0";
+
+const SELECT_ONE: &str = concat!(
+    "SELECT ",
+    mail_columns!(whole),
+    " FROM notifications WHERE notification_id = $1"
+);
+
+const SELECT_OF_ORDERS: &str = concat!(
+    "SELECT ",
+    mail_columns!(listed),
+    " FROM notifications WHERE order_id = ANY ($1) ORDER BY created_at, line NULLS FIRST"
+);
+
+const SELECT_ORDERS: &str = "SELECT order_id, mails AS count FROM orders WHERE order_id = ANY ($1)";
+
+/// Halves and mails in PostgreSQL.
+#[derive(Debug)]
+pub(super) struct PostgresStore {
+    pool: PgPool,
+    composer: Arc<Composer>,
+}
+
+impl PostgresStore {
+    pub(super) fn new(pool: PgPool, composer: Arc<Composer>) -> Self {
+        Self { pool, composer }
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn merge(&self, facts: Vec<Fact>, now: UnixMicros) -> Result<Merged, DbError> {
+        let batch = Batch::of(&facts);
+        let (standing, mails) = self
+            .pool
+            .transaction(async |connection: &mut AsyncPgConnection| {
+                let mut pairs = merging::merge_placed(connection, &batch).await?;
+                let (mut more, known) =
+                    merging::merge_settled(connection, &batch, pairs.known).await?;
+                pairs.complete.append(&mut more);
+                let (mails, counts) =
+                    merge::compose(&self.composer, pairs.complete).map_err(row::uncomposed)?;
+                merging::write(connection, &mails, &counts, now).await?;
+                Ok((merging::standing(connection, &known).await?, mails.len()))
+            })
+            .await?;
+        Ok(Merged {
+            verdicts: batch.verdicts(&facts, &standing),
+            mails,
+        })
+    }
+
+    async fn lease(&self, lease: Lease) -> Result<Vec<StoredMail>, DbError> {
+        self.pool
+            .write(async |connection: &mut AsyncPgConnection| {
+                let rows = statement(LEASE)
+                    .bind::<PgUuid, _>(lease.token)
+                    .bind::<BigInt, _>(lease.until.as_micros())
+                    .bind::<BigInt, _>(lease.now.as_micros())
+                    .bind::<BigInt, _>(lease.limit)
+                    .load(connection)
+                    .await?;
+                mails(rows)
+            })
+            .await
+    }
+
+    async fn record(
+        &self,
+        token: Uuid,
+        attempts: Vec<Attempt>,
+        now: UnixMicros,
+    ) -> Result<Vec<NotificationId>, DbError> {
+        let rows = self
+            .pool
+            .write(async |connection: &mut AsyncPgConnection| {
+                let rows: QueryResult<Vec<Id>> = statement(RECORD)
+                    .bind::<Array<PgUuid>, _>(column(&attempts, |a| *a.id.as_uuid()))
+                    .bind::<Array<Integer>, _>(column(&attempts, |a| a.status.number()))
+                    .bind::<Array<Integer>, _>(column(&attempts, |a| i32::from(a.counts)))
+                    .bind::<Array<Text>, _>(column(&attempts, |a| a.error.as_str()))
+                    .bind::<Array<BigInt>, _>(column(&attempts, |a| a.due_at.as_micros()))
+                    .bind::<PgUuid, _>(token)
+                    .bind::<BigInt, _>(now.as_micros())
+                    .load(connection)
+                    .await;
+                rows
+            })
+            .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| NotificationId::from_uuid(row.id))
+            .collect())
+    }
+
+    async fn mark_published(&self, ids: Vec<NotificationId>) -> Result<(), DbError> {
+        self.pool
+            .write(async |connection: &mut AsyncPgConnection| {
+                statement(MARK_PUBLISHED)
+                    .bind::<Array<PgUuid>, _>(column(&ids, |id| *id.as_uuid()))
+                    .execute(connection)
+                    .await
+                    .map(drop)
+            })
+            .await
+    }
+
+    async fn mail(&self, id: NotificationId) -> Result<Option<StoredMail>, DbError> {
+        self.pool
+            .read(async |connection: &mut AsyncPgConnection| {
+                let rows = statement(SELECT_ONE)
+                    .bind::<PgUuid, _>(*id.as_uuid())
+                    .load(connection)
+                    .await?;
+                Ok(mails(rows)?.pop())
+            })
+            .await
+    }
+
+    async fn of_orders(&self, ids: &[OrderId]) -> Result<Vec<OrderMails>, DbError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| *id.as_uuid()).collect();
+        let (orders, mails) = self
+            .pool
+            .read(async |connection: &mut AsyncPgConnection| {
+                // Orders first: a mail that is written in between is not counted
+                // yet, so the order is not complete, which is true.
+                let orders: Vec<OrderRow> = statement(SELECT_ORDERS)
+                    .bind::<Array<PgUuid>, _>(&ids)
+                    .load(connection)
+                    .await?;
+                let rows = statement(SELECT_OF_ORDERS)
+                    .bind::<Array<PgUuid>, _>(&ids)
+                    .load(connection)
+                    .await?;
+                Ok((orders, mails(rows)?))
+            })
+            .await?;
+        let orders = orders
+            .into_iter()
+            .map(|row| (OrderId::from_uuid(row.order_id), row.count));
+        Ok(super::by_order(orders, mails))
+    }
+
+    async fn list(
+        &self,
+        filter: Filter,
+        after: Position,
+        limit: i64,
+    ) -> Result<Vec<StoredMail>, DbError> {
+        self.pool
+            .read(async |connection: &mut AsyncPgConnection| {
+                let rows = statement(list::page(&filter))
+                    .bind::<BigInt, _>(after.created_at.as_micros())
+                    .bind::<PgUuid, _>(*after.id.as_uuid())
+                    .bind::<Nullable<PgUuid>, _>(filter.order_id)
+                    .bind::<Nullable<BigInt>, _>(filter.user_id)
+                    .bind::<Nullable<Integer>, _>(filter.status.map(Status::number))
+                    .bind::<BigInt, _>(limit)
+                    .load(connection)
+                    .await?;
+                mails(rows)
+            })
+            .await
+    }
+}
+
+#[derive(QueryableByName)]
+struct Id {
+    #[diesel(sql_type = PgUuid)]
+    id: Uuid,
+}
+
+#[derive(QueryableByName)]
+struct OrderRow {
+    #[diesel(sql_type = PgUuid)]
+    order_id: Uuid,
+    #[diesel(sql_type = Nullable<Integer>)]
+    count: Option<i32>,
+}
+
+#[derive(QueryableByName)]
+struct MailRow {
+    #[diesel(sql_type = PgUuid)]
+    notification_id: Uuid,
+    #[diesel(sql_type = PgUuid)]
+    order_id: Uuid,
+    #[diesel(embed)]
+    columns: MailColumns,
+}
+
+fn mails(rows: Vec<MailRow>) -> QueryResult<Vec<StoredMail>> {
+    rows.into_iter()
+        .map(|row| row.columns.mail(row.notification_id, row.order_id))
+        .collect()
+}
+
+fn column<'r, T, V>(rows: &'r [T], value: impl Fn(&'r T) -> V) -> Vec<V> {
+    rows.iter().map(value).collect()
+}
