@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use lettre::message::Mailbox;
-use lettre::transport::smtp::PoolConfig;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use testkit::smtp::{Behaviour, Sink, Stage};
 use testkit::wait::until;
@@ -19,7 +18,6 @@ fn transport(sink: &Sink) -> Transport {
     Transport::builder_dangerous("127.0.0.1")
         .port(sink.address().port())
         .timeout(Some(SOON))
-        .pool_config(PoolConfig::new().max_size(2))
         .build()
 }
 
