@@ -62,6 +62,10 @@ lint-deps: ## cargo deny: licences, sources, bans; no network needed
 proto-baseline: ## Takes the schemas as they are for the baseline; after a release only
 	$(BUF) build -o proto/baseline.binpb
 
+.PHONY: docs
+docs: ## Writes the settings into docs/configuration.md
+	WRITE_DOCS=1 cargo test -p ordermesh --test configuration
+
 .PHONY: fmt
 fmt: ## Formats the code
 	cargo fmt --all

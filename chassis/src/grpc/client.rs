@@ -8,13 +8,13 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use backon::{ExponentialBuilder, Retryable as _};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use tonic::{
-    Code, Status,
+    Code, Status, TimeoutExpired,
     body::Body,
     transport::{Channel, Endpoint},
 };
@@ -32,6 +32,9 @@ use crate::{
 /// How long a connection may take to come up. A peer on the same network that
 /// takes longer is away.
 const CONNECT: Duration = Duration::from_secs(1);
+/// A service that does not answer for so long is away. Callers that give up
+/// sooner learn nothing about it.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Retries of a read, within its deadline.
 const RETRIES: usize = 2;
 
@@ -121,20 +124,42 @@ impl Service<Request<Body>> for ServiceChannel {
         let mut channel = std::mem::replace(&mut self.channel, clone);
         Box::pin(
             async move {
+                let begun = Instant::now();
                 let result = channel.call(request).await;
-                let away = match &result {
-                    Err(_) => true,
-                    Ok(response) => response
-                        .headers()
-                        .get(Status::GRPC_STATUS)
-                        .is_some_and(|code| Code::from_bytes(code.as_bytes()) == Code::Unavailable),
-                };
-                permit.done(!away);
-                result.map_err(|error| Status::unavailable(source_chain(&error)))
+                match &result {
+                    // Too soon to tell: the permit goes unused.
+                    Err(error) if has_expired(error) && begun.elapsed() < PATIENCE => {}
+                    Err(_) => permit.done(false),
+                    Ok(response) => permit.done(!is_unavailable(response.headers())),
+                }
+                result.map_err(|error| {
+                    if has_expired(&error) {
+                        Status::deadline_exceeded("the service did not answer in time")
+                    } else {
+                        Status::unavailable(source_chain(&error))
+                    }
+                })
             }
             .instrument(span),
         )
     }
+}
+
+fn is_unavailable(headers: &HeaderMap) -> bool {
+    let code = headers.get(Status::GRPC_STATUS);
+    code.is_some_and(|code| Code::from_bytes(code.as_bytes()) == Code::Unavailable)
+}
+
+/// Whether the call's own timeout ended it.
+fn has_expired(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<TimeoutExpired>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 fn source_chain(error: &dyn std::error::Error) -> String {
@@ -202,6 +227,20 @@ mod tests {
         })
         .await;
         assert_eq!(result.unwrap_err().reason(), Reason::DeadlineExceeded);
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_soon_does_not_call_the_service_away() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = silent.local_addr().unwrap().to_string();
+        let channel = ServiceChannel::new(&[address]).unwrap();
+        let mut client = tonic_health::pb::health_client::HealthClient::new(channel.clone());
+        for _ in 0..20 {
+            let request = Deadline::after(Duration::from_millis(20));
+            let status = client.check(request.request(Default::default())).await;
+            assert_eq!(status.unwrap_err().code(), Code::DeadlineExceeded);
+        }
+        assert!(!channel.is_open());
     }
 
     #[tokio::test]

@@ -40,7 +40,8 @@ impl GrpcRoutes {
         Self::default()
     }
 
-    /// Adds a generated server. Message-size limits are set on it.
+    /// Adds a generated server. Limits on its messages are the caller's to set on
+    /// it; tonic decodes up to 4 MiB by default.
     pub fn with<S>(mut self, service: S) -> Self
     where
         S: Service<Request<Body>, Error = Infallible>

@@ -1,14 +1,14 @@
 //! The HTTP server. axum's own `serve` has no bounds on headers and their time,
 //! so the connections are hyper's, told ours.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// A client that does not finish its headers in this time is sent away: slow
@@ -20,6 +20,9 @@ const MAX_HEADER_BYTES: usize = 16 * 1024;
 const MAX_HEADERS: usize = 64;
 /// Streams at once on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 1_024;
+/// Connections at once. Further ones wait in the listener's queue, where they cost
+/// this process nothing.
+const MAX_CONNECTIONS: usize = 8_192;
 /// A failing accept (too many open files) is tried again after this.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -43,7 +46,12 @@ pub async fn serve(
         .max_concurrent_streams(MAX_STREAMS)
         .keep_alive_interval(Some(Duration::from_secs(30)));
     let connections = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
+        let place = tokio::select! {
+            () = doors.cancelled() => break,
+            place = Arc::clone(&places).acquire_owned() => place?,
+        };
         let stream = tokio::select! {
             () = doors.cancelled() => break,
             accepted = listener.accept() => match accepted {
@@ -66,6 +74,7 @@ pub async fn serve(
             if let Err(error) = watched.await {
                 tracing::debug!(error, "a connection ended early");
             }
+            drop(place);
         });
     }
     drop(listener);

@@ -9,6 +9,9 @@ use super::{
     headers, raw,
 };
 
+/// Characters of a wrong header that an error shows; it is anybody's text.
+const MAX_SHOWN: usize = 100;
+
 /// A record read from a topic. Cheap to clone.
 #[derive(Clone)]
 pub struct Record(Arc<Inner>);
@@ -123,7 +126,8 @@ impl Record {
         match self.text_header(headers::CE_TYPE) {
             Some(found) if found == expected => {}
             Some(found) => {
-                let problem = format!("the type is {found:?}, not {expected}");
+                let shown: String = found.chars().take(MAX_SHOWN).collect();
+                let problem = format!("the type is {shown:?}, not {expected}");
                 return Err(Poison::new(PoisonClass::Unsupported, problem));
             }
             None => {
