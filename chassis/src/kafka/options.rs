@@ -72,7 +72,7 @@ impl KafkaOptions {
             if let Err(error) = probe.create_native_config() {
                 let name = property.to_ascii_uppercase().replace('.', "_");
                 let hint = if value.to_ascii_lowercase().contains("ssl") {
-                    "; TLS needs a build with the feature `tls`"
+                    "; TLS needs a build with `--features chassis/tls`"
                 } else {
                     ""
                 };

@@ -54,30 +54,35 @@ async fn reflection(footing: &'static Footing) -> anyhow::Result<()> {
                 .all(|other| !listed.contains(full_name(other))),
             "{listed:?}"
         );
+        assert!(knows_error_details(&address).await?, "{service}");
         let of_old = list_v1alpha(&address).await?;
         assert!(of_old.contains(full_name(service)), "{service}: {of_old:?}");
     }
     Ok(())
 }
 
-async fn list_v1(address: &str) -> anyhow::Result<BTreeSet<String>> {
-    use v1::{
-        ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
-        server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
-    };
+async fn ask_v1(
+    address: &str,
+    question: v1::server_reflection_request::MessageRequest,
+) -> anyhow::Result<Option<v1::server_reflection_response::MessageResponse>> {
+    use v1::{ServerReflectionRequest, server_reflection_client::ServerReflectionClient};
     let request = ServerReflectionRequest {
         host: String::new(),
-        message_request: Some(MessageRequest::ListServices(String::new())),
+        message_request: Some(question),
     };
     let mut client = ServerReflectionClient::new(channel(address)?);
     let requests = futures::stream::once(async { request });
     let mut answers = client.server_reflection_info(requests).await?.into_inner();
-    let answer = answers
-        .next()
-        .await
-        .transpose()?
-        .and_then(|answer| answer.message_response);
-    Ok(match answer {
+    let answer = answers.next().await.transpose()?;
+    Ok(answer.and_then(|answer| answer.message_response))
+}
+
+async fn list_v1(address: &str) -> anyhow::Result<BTreeSet<String>> {
+    use v1::{
+        server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+    };
+    let question = MessageRequest::ListServices(String::new());
+    Ok(match ask_v1(address, question).await? {
         Some(MessageResponse::ListServicesResponse(list)) => list
             .service
             .into_iter()
@@ -85,6 +90,19 @@ async fn list_v1(address: &str) -> anyhow::Result<BTreeSet<String>> {
             .collect(),
         _ => BTreeSet::new(),
     })
+}
+
+/// Whether tools can read the details of errors.
+async fn knows_error_details(address: &str) -> anyhow::Result<bool> {
+    use v1::{
+        server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+    };
+    let question = MessageRequest::FileContainingSymbol("google.rpc.BadRequest".to_owned());
+    let answer = ask_v1(address, question).await?;
+    Ok(matches!(
+        answer,
+        Some(MessageResponse::FileDescriptorResponse(_))
+    ))
 }
 
 async fn list_v1alpha(address: &str) -> anyhow::Result<BTreeSet<String>> {

@@ -61,6 +61,18 @@ async fn the_document_lists_the_routes_of_the_contract_and_no_others() {
     assert_eq!(documented(&document(&doors).await), expected);
 }
 
+#[test]
+fn every_route_is_explained() {
+    let explained = include_str!("../../../docs/api.md");
+    for (method, path) in ROUTES {
+        let row = format!("| {} `{path}` |", method.to_ascii_uppercase());
+        assert!(
+            explained.contains(&row) || path.starts_with("/docs"),
+            "{row}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn every_route_is_served_with_its_documented_methods_and_no_others() {
     let doors = Doors::open();
