@@ -236,8 +236,9 @@ mod tests {
         let channel = ServiceChannel::new(&[address]).unwrap();
         let mut client = tonic_health::pb::health_client::HealthClient::new(channel.clone());
         for _ in 0..20 {
-            let request = Deadline::after(Duration::from_millis(20));
-            let status = client.check(request.request(Default::default())).await;
+            let deadline = Deadline::after(Duration::from_millis(20));
+            let question = tonic_health::pb::HealthCheckRequest::default();
+            let status = client.check(deadline.request(question)).await;
             assert_eq!(status.unwrap_err().code(), Code::DeadlineExceeded);
         }
         assert!(!channel.is_open());
