@@ -10,6 +10,7 @@ pub mod breaker;
 pub mod config;
 pub mod db;
 pub mod error;
+pub mod fault;
 pub mod grpc;
 pub mod health;
 pub mod http;

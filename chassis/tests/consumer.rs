@@ -114,7 +114,11 @@ struct Fixture {
 
 impl Fixture {
     fn new(name: &str, partitions: i32) -> Self {
-        let topics = [(TOPIC, partitions), ("reader.dlq.v1", 1)];
+        let topics = [
+            (TOPIC, partitions),
+            ("reader.dlq.v1", 1),
+            ("reader.replay.v1", 1),
+        ];
         let script = Arc::new(Script::default());
         SCRIPTS
             .lock()

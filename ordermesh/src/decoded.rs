@@ -16,16 +16,31 @@ static SCHEMAS: LazyLock<Option<DescriptorPool>> =
     LazyLock::new(|| DescriptorPool::decode(proto::DESCRIPTORS).ok());
 
 fn descriptor<M: Name>() -> anyhow::Result<MessageDescriptor> {
-    let name = M::full_name();
+    named(&M::full_name())
+}
+
+fn named(name: &str) -> anyhow::Result<MessageDescriptor> {
     SCHEMAS
         .as_ref()
-        .and_then(|schemas| schemas.get_message_by_name(&name))
-        .with_context(|| format!("no schema of {name}"))
+        .and_then(|schemas| schemas.get_message_by_name(name))
+        .with_context(|| format!("no schema of {name:?}"))
 }
 
 /// A message as JSON, private fields masked.
 pub(crate) fn to_json<M: Message + Name>(message: &M) -> anyhow::Result<serde_json::Value> {
-    let mut dynamic = DynamicMessage::decode(descriptor::<M>()?, &*message.encode_to_vec())?;
+    json_of(DynamicMessage::decode(
+        descriptor::<M>()?,
+        &*message.encode_to_vec(),
+    )?)
+}
+
+/// The bytes of a message, of which only the name is known, as JSON, private
+/// fields masked.
+pub(crate) fn bytes_to_json(name: &str, bytes: &[u8]) -> anyhow::Result<serde_json::Value> {
+    json_of(DynamicMessage::decode(named(name)?, bytes)?)
+}
+
+fn json_of(mut dynamic: DynamicMessage) -> anyhow::Result<serde_json::Value> {
     mask(&mut dynamic);
     let options = SerializeOptions::new()
         .stringify_64_bit_integers(false)

@@ -49,7 +49,10 @@ pub fn topic_specs(partitions: i32, replication: i32) -> Vec<TopicSpec> {
         .iter()
         // Few and rare: three partitions let three operators' tools read at once.
         .map(|service| spec(KafkaOptions::dead_letters(service), 3, DEAD_LETTER_DAYS));
-    events.chain(dead).collect()
+    let replays = CONSUMERS
+        .iter()
+        .map(|service| spec(KafkaOptions::replays(service), 3, EVENT_DAYS));
+    events.chain(dead).chain(replays).collect()
 }
 
 #[cfg(test)]
@@ -63,6 +66,6 @@ mod tests {
             let min = ("min.insync.replicas", expected.to_owned());
             assert!(specs.iter().all(|spec| spec.config.contains(&min)));
         }
-        assert_eq!(topic_specs(12, 3).len(), TOPICS.len() + CONSUMERS.len());
+        assert_eq!(topic_specs(12, 3).len(), TOPICS.len() + 2 * CONSUMERS.len());
     }
 }

@@ -1,6 +1,7 @@
 //! `ordermesh`: everything in one process, and the operator's commands.
 
 mod decoded;
+mod dlq;
 mod layout;
 mod order;
 mod output;
@@ -44,6 +45,9 @@ enum Command {
     /// Makes and lists the topics on a Kafka cluster.
     #[command(subcommand)]
     Topics(topics::TopicsCommand),
+    /// Finds, shows, replays and purges dead letters.
+    #[command(subcommand)]
+    Dlq(dlq::DlqCommand),
     /// Prints the completions for a shell; see the README for where to put them.
     Completions {
         /// Which shell.
@@ -63,6 +67,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Up(arguments) => up::run(&arguments, config.as_deref(), format),
         Command::Order(command) => order::run(command, format),
         Command::Topics(command) => topics::run(&command, config.as_deref(), format),
+        Command::Dlq(command) => dlq::run(&command, config.as_deref(), format),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
             clap_complete::generate(shell, &mut command, "ordermesh", &mut std::io::stdout());

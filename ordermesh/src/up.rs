@@ -117,11 +117,12 @@ impl Mesh {
     }
 
     fn embedded() -> anyhow::Result<(EmbeddedBroker, Arc<Admission>)> {
-        let dead: Vec<String> = layout::CONSUMERS.map(KafkaOptions::dead_letters).into();
+        let dead = layout::CONSUMERS.map(KafkaOptions::dead_letters);
+        let replays = layout::CONSUMERS.map(KafkaOptions::replays);
         let events = layout::TOPICS.map(|topic| (topic, EMBEDDED_PARTITIONS));
         let topics = events
             .into_iter()
-            .chain(dead.iter().map(|topic| (topic.as_str(), 1)));
+            .chain(dead.iter().chain(&replays).map(|topic| (topic.as_str(), 1)));
         Ok((EmbeddedBroker::start(topics)?, Arc::default()))
     }
 

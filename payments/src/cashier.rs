@@ -28,7 +28,12 @@ use std::{
     time::Duration,
 };
 
-use chassis::{db::DbError, kafka::HandlerError, telemetry};
+use chassis::{
+    db::DbError,
+    fault::{self, Mistake, Point},
+    kafka::HandlerError,
+    telemetry,
+};
 use futures::future::join_all;
 use proto::{id::PaymentId, time::UnixMicros};
 use tokio::{
@@ -151,8 +156,11 @@ impl Cashier {
         admission: Admission,
     ) -> Result<Vec<Progress>, HandlerError> {
         let mut cases: Vec<Case> = jobs.into_iter().map(Case::new).collect();
+        fault::point(Point::Claimed);
         self.charge(&mut cases, admission).await;
+        fault::point(Point::Charged);
         self.settle(&mut cases, lease).await?;
+        fault::point(Point::Settled);
         self.publish(&mut cases).await?;
         cases.into_iter().map(|case| case.end).collect()
     }
@@ -228,6 +236,7 @@ impl Cashier {
         if published.is_empty() {
             return Ok(());
         }
+        fault::point(Point::PaymentPublished);
         self.store.mark_published(published).await
     }
 
@@ -235,7 +244,11 @@ impl Cashier {
     async fn attempt(&self, job: &Job) -> Result<Answer, ChargeError> {
         let payment = &job.open.payment;
         let charge = Charge {
-            key: payment.payment_id,
+            key: if fault::makes(Mistake::FreshKeys) {
+                PaymentId::of(proto::id::OrderId::random())
+            } else {
+                payment.payment_id
+            },
             order_id: payment.order_id,
             amount: payment.amount,
             token: job.open.token.as_ref(),

@@ -64,6 +64,7 @@ impl Fixture {
             (NOTIFICATIONS, 2),
             (USER_EVENTS, 2),
             (DEAD_LETTERS, 1),
+            ("analytics.replay.v1", 1),
         ];
         let broker = EmbeddedBroker::start(topics).unwrap();
         let port = ports::free().unwrap();

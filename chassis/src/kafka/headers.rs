@@ -38,3 +38,5 @@ pub const DLQ_CLASS: &str = "dlq_error_class";
 pub const DLQ_MESSAGE: &str = "dlq_error_message";
 /// How often it was tried.
 pub const DLQ_ATTEMPTS: &str = "dlq_attempts";
+/// How often it has been put back; absent for never.
+pub const DLQ_REPLAYS: &str = "dlq_replays";

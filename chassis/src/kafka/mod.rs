@@ -2,6 +2,7 @@
 
 mod client;
 pub mod consumer;
+pub mod dead_letters;
 mod embedded;
 pub mod headers;
 mod options;

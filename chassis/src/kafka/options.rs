@@ -125,6 +125,11 @@ impl KafkaOptions {
         format!("{service}.dlq.v1")
     }
 
+    /// The topic through which a service gets dead letters back.
+    pub fn replays(service: &str) -> String {
+        format!("{service}.replay.v1")
+    }
+
     /// What every client starts from.
     pub(crate) fn client(&self, service: &str) -> ClientConfig {
         let mut config = ClientConfig::new();

@@ -60,7 +60,12 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) fn start() -> Self {
-        let topics = [(ORDERS, 2), (PAYMENTS, 2), (DEAD_LETTERS, 1)];
+        let topics = [
+            (ORDERS, 2),
+            (PAYMENTS, 2),
+            (DEAD_LETTERS, 1),
+            ("history.replay.v1", 1),
+        ];
         let broker = EmbeddedBroker::start(topics).unwrap();
         let port = ports::free().unwrap();
         let runtime = Runtime::new().unwrap();

@@ -1,6 +1,9 @@
 //! Publishes what became of mails.
 
-use chassis::kafka::{Outgoing, PublishError, Publisher};
+use chassis::{
+    fault::{self, Point},
+    kafka::{Outgoing, PublishError, Publisher},
+};
 use proto::{
     event::{NOTIFICATIONS, SentNotification},
     events::v1::{NotificationKind, NotificationSent},
@@ -42,6 +45,7 @@ impl Outbox {
             .map(|(mail, _)| mail.id)
             .collect();
         if !published.is_empty() {
+            fault::point(Point::MailPublished);
             self.store.mark_published(published).await?;
         }
         results.into_iter().collect::<Result<Vec<()>, _>>()?;

@@ -2,7 +2,12 @@
 
 use std::{collections::HashSet, sync::Mutex};
 
-use chassis::{db::DbError, retry::Pause, telemetry::span};
+use chassis::{
+    db::DbError,
+    fault::{self, Point},
+    retry::Pause,
+    telemetry::span,
+};
 use futures::{StreamExt as _, stream};
 use proto::{id::NotificationId, time::UnixMicros};
 use tokio::time::Instant;
@@ -59,7 +64,9 @@ impl Outbox {
                 ..mail
             })
             .collect();
+        fault::point(Point::MailTaken);
         let accepted = self.record(held, attempts, now).await?;
+        fault::point(Point::MailRecorded);
         Ok(ended
             .into_iter()
             .filter(|mail| accepted.contains(&mail.id))

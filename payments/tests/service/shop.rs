@@ -117,7 +117,9 @@ impl Fixture {
             (ORDERS, 2),
             (PAYMENTS, 2),
             (DEAD_LETTERS, 1),
+            ("payments.replay.v1", 1),
             ("shop.dlq.v1", 1),
+            ("shop.replay.v1", 1),
         ];
         let broker = EmbeddedBroker::start(topics).unwrap();
         let (sender, receiver) = oneshot::channel();

@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
-use chassis::db::statement;
+use chassis::{
+    db::statement,
+    fault::{self, Mistake},
+};
 use diesel::{
     QueryResult, QueryableByName,
     sql_types::{Array, Integer, Uuid as PgUuid},
@@ -35,10 +38,13 @@ pub(super) async fn batch(connection: &mut AsyncPgConnection, batch: &Batch) -> 
         .bind::<Array<PgUuid>, _>(batch.ids())
         .load(connection)
         .await?;
-    if rows.is_empty() {
+    let mut new: HashSet<Uuid> = rows.into_iter().map(|row| row.id).collect();
+    if fault::makes(Mistake::ForgottenIds) {
+        new.extend(batch.ids());
+    }
+    if new.is_empty() {
         return Ok(0);
     }
-    let new: HashSet<Uuid> = rows.into_iter().map(|row| row.id).collect();
     let mut tally = Tally::of(batch.only(&new), batch.funnel_days());
     halves::join(connection, &mut tally, batch.day()).await?;
 

@@ -135,6 +135,15 @@ pub enum PoisonClass {
 }
 
 impl PoisonClass {
+    /// Every class.
+    pub const ALL: [Self; 5] = [
+        Self::Undecodable,
+        Self::Unsupported,
+        Self::Invalid,
+        Self::Conflict,
+        Self::Exhausted,
+    ];
+
     /// The name in headers and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

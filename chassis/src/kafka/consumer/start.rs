@@ -31,7 +31,7 @@ const HEART: Duration = Duration::from_secs(60);
 /// What a service consumes, and how.
 #[derive(Debug, Clone, Copy)]
 pub struct ConsumerOptions {
-    /// Topics by their logical names.
+    /// Topics by their logical names. The service's replay topic comes with them.
     pub topics: &'static [&'static str],
     /// Most records in one call of the handler.
     pub batch_max: usize,
@@ -101,8 +101,10 @@ pub(crate) fn start<H: Handler>(
     let watch = ClusterWatch::new(service.readiness("kafka consumer"));
     let progress = Progress::default();
     publish_status(service, &watch, &progress);
+    let replays = KafkaOptions::replays(service.name());
+    let topics: Vec<&str> = options.topics.iter().copied().chain([&*replays]).collect();
     if let Some(admission) = kafka.admission() {
-        admission.subscribe(&group, options.topics);
+        admission.subscribe(&group, &topics);
     }
     let context = LoopContext {
         options: kafka.clone(),
@@ -125,11 +127,7 @@ pub(crate) fn start<H: Handler>(
     };
     let consumer: BaseConsumer<LoopContext> =
         config(&kafka, service.name(), &group).create_with_context(context)?;
-    let topics: Vec<String> = options
-        .topics
-        .iter()
-        .map(|topic| kafka.topic(topic))
-        .collect();
+    let topics: Vec<String> = topics.iter().map(|topic| kafka.topic(topic)).collect();
     let names: Vec<&str> = topics.iter().map(String::as_str).collect();
     consumer.subscribe(&names)?;
 

@@ -18,7 +18,10 @@ use tower::{Service as _, ServiceExt as _};
 use tracing::Span;
 
 use super::pipeline::{Batch, Item, Lane, Pipeline, Stopped};
-use crate::kafka::Record;
+use crate::{
+    fault::{self, Mistake},
+    kafka::Record,
+};
 
 /// How long records that are no full batch gather beside a batch in flight. A
 /// few database round trips; not felt next to a charge.
@@ -74,7 +77,12 @@ pub(super) async fn run(
                 }
                 gathered = Instant::now() + GATHER;
                 let records = std::mem::take(&mut records);
-                in_flight.push(settle(pipeline.clone(), Arc::clone(&lane), records));
+                in_flight.push(settle(
+                    pipeline.clone(),
+                    Arc::clone(&lane),
+                    records,
+                    reports.clone(),
+                ));
             }
         }
     }
@@ -91,12 +99,18 @@ fn settle(
     mut pipeline: Pipeline,
     lane: Arc<Lane>,
     records: Vec<Record>,
+    reports: std::sync::mpsc::Sender<Report>,
 ) -> BoxFuture<'static, Result<(i64, i64), Stopped>> {
     Box::pin(async move {
         let range = match (records.first(), records.last()) {
             (Some(first), Some(last)) => (first.offset(), last.offset()),
             _ => return Err(Stopped),
         };
+        if fault::makes(Mistake::EarlyOffsets) {
+            report(&lane, Ok(range), &reports);
+            // Long enough for the offset to be committed.
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
         let items = records
             .into_iter()
             .map(|record| Item {

@@ -15,6 +15,7 @@ use tracing::Instrument as _;
 
 use super::{Batch, Instruments, Item, Lane, Settled, Stopped};
 use crate::{
+    fault::{self, Point},
     kafka::{
         KafkaOptions, Outgoing, PublishError, Publisher,
         consumer::{away::Away, handler::Poison, plan::Verdict},
@@ -34,6 +35,8 @@ pub(super) struct DeadLetters<S> {
 #[derive(Clone)]
 struct Writer {
     topic: String,
+    /// Where records come from that were put back.
+    replays: String,
     publisher: Publisher,
     away: Away,
     instruments: Arc<Instruments>,
@@ -47,11 +50,11 @@ impl<S> DeadLetters<S> {
         away: Away,
         instruments: Arc<Instruments>,
     ) -> Self {
-        let topic = KafkaOptions::dead_letters(service);
         Self {
             inner,
             writer: Writer {
-                topic,
+                topic: KafkaOptions::dead_letters(service),
+                replays: KafkaOptions::replays(service),
                 publisher,
                 away,
                 instruments,
@@ -116,13 +119,13 @@ impl Writer {
         );
         let mut pause = Pause::default();
         loop {
-            let letter = letter(&self.topic, item, lane, poison, attempts);
+            let letter = self.letter(item, lane, poison, attempts);
             match self.publisher.publish(letter).await {
                 Ok(_) => break,
                 Err(PublishError::TooLarge) => {
                     // It came from Kafka with less around it. Losing it would be
                     // worse than losing its value: the origin still holds that.
-                    let mut letter = self::letter(&self.topic, item, lane, poison, attempts);
+                    let mut letter = self.letter(item, lane, poison, attempts);
                     letter.payload = None;
                     if self.publisher.publish(letter).await.is_ok() {
                         break;
@@ -137,40 +140,43 @@ impl Writer {
                 () = tokio::time::sleep(pause.next_pause()) => {}
             }
         }
+        fault::point(Point::DeadLetterWritten);
         self.away.goes_on(&lane.topic, lane.partition);
         self.instruments.dead(&lane.topic, poison.class);
         Ok(())
     }
-}
 
-/// The record's own bytes, key and headers, and why it is here.
-fn letter(topic: &str, item: &Item, lane: &Lane, poison: &Poison, attempts: u32) -> Outgoing {
-    let record = &item.record;
-    let mut all: Vec<(String, Option<Vec<u8>>)> = record
-        .headers()
-        .map(|(name, value)| {
-            (
-                String::from_utf8_lossy(name).into_owned(),
-                value.map(<[u8]>::to_vec),
-            )
-        })
-        .collect();
-    for (name, value) in [
-        (headers::DLQ_TOPIC, record.topic().to_owned()),
-        (headers::DLQ_PARTITION, record.partition().to_string()),
-        (headers::DLQ_OFFSET, record.offset().to_string()),
-        (headers::DLQ_TIMESTAMP, record.timestamp_ms().to_string()),
-        (headers::DLQ_GROUP, lane.group.to_string()),
-        (headers::DLQ_CLASS, poison.class.as_str().to_owned()),
-        (headers::DLQ_MESSAGE, poison.message.clone()),
-        (headers::DLQ_ATTEMPTS, attempts.to_string()),
-    ] {
-        all.push((name.to_owned(), Some(value.into_bytes())));
+    /// The record's own bytes, key and headers, and why it is here. One that was
+    /// put back keeps what it says of where it first stood.
+    fn letter(&self, item: &Item, lane: &Lane, poison: &Poison, attempts: u32) -> Outgoing {
+        let record = &item.record;
+        let mut all: Vec<(String, Option<Vec<u8>>)> = record
+            .headers()
+            .map(|(name, value)| {
+                (
+                    String::from_utf8_lossy(name).into_owned(),
+                    value.map(<[u8]>::to_vec),
+                )
+            })
+            .collect();
+        let mut add = |name: &str, value: String| {
+            all.push((name.to_owned(), Some(value.into_bytes())));
+        };
+        if record.topic() != self.replays {
+            add(headers::DLQ_TOPIC, record.topic().to_owned());
+            add(headers::DLQ_PARTITION, record.partition().to_string());
+            add(headers::DLQ_OFFSET, record.offset().to_string());
+            add(headers::DLQ_TIMESTAMP, record.timestamp_ms().to_string());
+        }
+        add(headers::DLQ_GROUP, lane.group.to_string());
+        add(headers::DLQ_CLASS, poison.class.as_str().to_owned());
+        add(headers::DLQ_MESSAGE, poison.message.clone());
+        add(headers::DLQ_ATTEMPTS, attempts.to_string());
+        Outgoing::raw(
+            self.topic.clone(),
+            record.key().map(<[u8]>::to_vec),
+            record.payload().map(<[u8]>::to_vec),
+            all,
+        )
     }
-    Outgoing::raw(
-        topic.to_owned(),
-        record.key().map(<[u8]>::to_vec),
-        record.payload().map(<[u8]>::to_vec),
-        all,
-    )
 }

@@ -11,7 +11,10 @@ use futures::{FutureExt as _, future::BoxFuture, future::Either};
 use tower::Service;
 
 use super::Batch;
-use crate::kafka::consumer::handler::{Delivery, Handler, HandlerError, Settlement};
+use crate::{
+    fault::{self, Point},
+    kafka::consumer::handler::{Delivery, Handler, HandlerError, Settlement},
+};
 
 pub(super) struct Decode<H>(Arc<H>);
 
@@ -56,6 +59,7 @@ impl<H: Handler> Service<Batch> for Decode<H> {
         }
         let handler = Arc::clone(&self.0);
         Either::Right(Box::pin(async move {
+            fault::point(Point::BeforeHandler);
             // A record that makes the handler panic must not take the service
             // with it, over and over: it is found and put aside like any other.
             let handled = AssertUnwindSafe(handler.handle(&deliveries))
@@ -65,6 +69,7 @@ impl<H: Handler> Service<Batch> for Decode<H> {
                 Ok(handled) => handled?,
                 Err(_) => return Err(HandlerError::failed("the handler panicked")),
             };
+            fault::point(Point::AfterHandler);
             if handled.len() != deliveries.len() {
                 let problem = format!(
                     "the handler settled {} of {} records",
