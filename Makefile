@@ -31,6 +31,16 @@ test: ## Runs all tests; with Java and Maven also those on real Kafka and Postgr
 	cargo build --workspace --bins
 	cargo test --workspace --no-fail-fast
 
+.PHONY: faults
+faults: ## Kills, freezes and cuts off everything, in full; hours. ROWS=1,9 for some
+	cargo build --workspace --bins
+	FAULTS=full cargo test -p e2e --test faults -- --nocapture
+
+.PHONY: faults-short
+faults-short: ## The short form of the same, as `make test` runs it; minutes
+	cargo build --workspace --bins
+	cargo test -p e2e --test faults -- --nocapture
+
 .PHONY: rates
 rates: ## Works off a backlog of 50,000 orders on Kafka and PostgreSQL; prints the rates
 	cargo build --workspace --bins

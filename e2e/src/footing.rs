@@ -34,6 +34,31 @@ pub enum Kind {
     Cluster,
 }
 
+/// Brokers and databases of a cluster.
+#[derive(Debug, Clone)]
+pub struct Grounds {
+    /// `host:port` of the brokers.
+    pub brokers: String,
+    /// Each service's own database.
+    pub databases: BTreeMap<&'static str, String>,
+}
+
+impl Grounds {
+    /// Those that all tests share, with databases of one's own.
+    async fn shared() -> anyhow::Result<Self> {
+        let kafka = kafka::Cluster::shared(3).await?;
+        let postgres = postgres::Server::shared().await?;
+        let mut databases = BTreeMap::new();
+        for service in STORING {
+            databases.insert(service, postgres.fresh_database(service).await?);
+        }
+        Ok(Self {
+            brokers: kafka.bootstrap_servers(),
+            databases,
+        })
+    }
+}
+
 /// Services with a database.
 pub const STORING: [&str; 4] = ["payments", "history", "notifier", "analytics"];
 /// All services.
@@ -137,6 +162,23 @@ impl Footing {
 
     /// Everything around the system, and its settings, but not the system.
     pub async fn prepare(kind: Kind, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let grounds = match kind {
+            Kind::Embedded => None,
+            Kind::Cluster => Some(Grounds::shared().await?),
+        };
+        Self::around(grounds, settings).await
+    }
+
+    /// The same, on brokers and databases of one's own.
+    pub async fn on(grounds: Grounds, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::around(Some(grounds), settings).await
+    }
+
+    async fn around(grounds: Option<Grounds>, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let kind = match grounds {
+            None => Kind::Embedded,
+            Some(_) => Kind::Cluster,
+        };
         let addresses = Addresses::free()?;
         let smtp = smtp::Sink::start().await?;
         let otlp = otlp::Sink::start().await?;
@@ -154,15 +196,13 @@ impl Footing {
         // By default the gateway asks history for 20 ms and goes on without it; a
         // machine that runs all tests at once may need longer to answer.
         set("GATEWAY__IDEMPOTENCY_LOOKUP_TIMEOUT", "1s".to_owned());
-        if kind == Kind::Cluster {
-            let kafka = kafka::Cluster::shared(3).await?;
+        if let Some(grounds) = grounds {
             let prefix = format!("t{}.", uuid::Uuid::now_v7().simple());
-            set("KAFKA__BROKERS", kafka.bootstrap_servers());
+            set("KAFKA__BROKERS", grounds.brokers);
             set("KAFKA__TOPIC_PREFIX", prefix);
-            let postgres = postgres::Server::shared().await?;
-            for service in STORING {
+            for (service, url) in grounds.databases {
                 let key = format!("{}__DATABASE_URL", service.to_ascii_uppercase());
-                set(&key, postgres.fresh_database(service).await?);
+                set(&key, url);
             }
         }
         for (key, value) in settings {

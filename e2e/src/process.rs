@@ -29,12 +29,35 @@ fn binary(service: &str) -> anyhow::Result<PathBuf> {
 
 /// Starts a service of a footing and waits until it is ready.
 pub async fn start(footing: &Footing, service: &str, scratch: &Scratch) -> anyhow::Result<Process> {
+    start_with(footing, service, scratch, &[]).await
+}
+
+/// Starts a service with more in its environment, without waiting for it.
+pub async fn launch(
+    footing: &Footing,
+    service: &str,
+    scratch: &Scratch,
+    more: &[(&str, String)],
+) -> anyhow::Result<Process> {
     let log = scratch.path().join(format!("{service}.log"));
     let mut spec = Spec::new(service, binary(service)?, log).arg("run");
     for (key, value) in &footing.environment {
         spec = spec.env(key, value);
     }
-    let process = Process::spawn(spec).await?;
+    for (key, value) in more {
+        spec = spec.env(key, value);
+    }
+    Process::spawn(spec).await
+}
+
+/// Starts a service with more in its environment and waits until it is ready.
+pub async fn start_with(
+    footing: &Footing,
+    service: &str,
+    scratch: &Scratch,
+    more: &[(&str, String)],
+) -> anyhow::Result<Process> {
+    let process = launch(footing, service, scratch, more).await?;
     let admin = Rest::new(&footing.addresses.admin(service));
     let ready = until(&format!("{service} to be ready"), READY, async || {
         anyhow::ensure!(process.is_running(), "it has ended");

@@ -282,7 +282,7 @@ async fn away(url: String) -> anyhow::Result<()> {
 }
 
 async fn kafka_away(url: String) -> anyhow::Result<()> {
-    let fixture = Fixture::on(open(&url).await?, TIMEOUT * 3).await?;
+    let fixture = Fixture::new(&url).await?;
     set(&fixture.events.away, true);
     fixture.write(3).await?;
     assert!(fixture.outbox.round().await.is_err());
@@ -409,6 +409,15 @@ impl Store for Forgetful {
             return Err(DbError::Unavailable("away".to_owned()));
         }
         self.inner.record(token, attempts, now).await
+    }
+
+    async fn release(
+        &self,
+        token: Uuid,
+        ids: Vec<NotificationId>,
+        due_at: UnixMicros,
+    ) -> Result<(), DbError> {
+        self.inner.release(token, ids, due_at).await
     }
 
     async fn mark_published(&self, ids: Vec<NotificationId>) -> Result<(), DbError> {

@@ -7,10 +7,11 @@ use chassis::{
 use proto::{
     event::{NOTIFICATIONS, SentNotification},
     events::v1::{NotificationKind, NotificationSent},
-    id::UserId,
+    id::{NotificationId, UserId},
+    time::UnixMicros,
 };
 
-use super::{Outbox, RoundError};
+use super::{Held, Outbox, RoundError};
 use crate::mail::{Status, StoredMail};
 
 /// The port to Kafka.
@@ -29,7 +30,12 @@ impl Publish for Publisher {
 
 impl Outbox {
     /// Publishes the events of ended mails, and marks those that the broker has.
-    pub(super) async fn publish(&self, ended: Vec<StoredMail>) -> Result<(), RoundError> {
+    /// The others are given back, to be tried again soon.
+    pub(super) async fn publish(
+        &self,
+        ended: Vec<StoredMail>,
+        held: &Held,
+    ) -> Result<(), RoundError> {
         let results = futures::future::join_all(ended.iter().map(|mail| async {
             match event(mail) {
                 Some(event) => self.publisher.publish(event).await,
@@ -38,15 +44,19 @@ impl Outbox {
             }
         }))
         .await;
-        let published: Vec<_> = ended
+        let (published, others): (Vec<_>, Vec<_>) = ended
             .iter()
+            .map(|mail| mail.id)
             .zip(&results)
-            .filter(|(_, result)| result.is_ok())
-            .map(|(mail, _)| mail.id)
-            .collect();
+            .partition(|(_, result)| result.is_ok());
+        let ids = |mails: Vec<(NotificationId, _)>| mails.into_iter().map(|(id, _)| id).collect();
         if !published.is_empty() {
             fault::point(Point::MailPublished);
-            self.store.mark_published(published).await?;
+            self.store.mark_published(ids(published)).await?;
+        }
+        if !others.is_empty() {
+            let (token, now) = (held.lease.token, UnixMicros::now());
+            self.store.release(token, ids(others), now).await?;
         }
         results.into_iter().collect::<Result<Vec<()>, _>>()?;
         Ok(())

@@ -202,7 +202,7 @@ impl Outbox {
             self.tell(None);
         }
         ended.append(&mut self.send(pending, &held).await?);
-        self.publish(ended).await?;
+        self.publish(ended, &held).await?;
         Ok(taken)
     }
 

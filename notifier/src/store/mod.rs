@@ -55,6 +55,14 @@ pub trait Store: Send + Sync + 'static {
         now: UnixMicros,
     ) -> Result<Vec<NotificationId>, DbError>;
 
+    /// Gives leased mails back, to be taken by anybody from then on.
+    async fn release(
+        &self,
+        token: Uuid,
+        ids: Vec<NotificationId>,
+        due_at: UnixMicros,
+    ) -> Result<(), DbError>;
+
     /// The events of these mails are published.
     async fn mark_published(&self, ids: Vec<NotificationId>) -> Result<(), DbError>;
 

@@ -66,6 +66,10 @@ const RECORD: &str = "
         lease_token = CASE WHEN ?1 <> 0 THEN lease_token END
     WHERE notification_id = ?6 AND lease_token = ?7 AND status = 0";
 
+const RELEASE: &str = "
+    UPDATE notifications SET due_at = ?, lease_token = NULL
+    WHERE notification_id = ? AND lease_token = ? AND NOT published";
+
 const MARK_PUBLISHED: &str = "
     UPDATE notifications SET published = TRUE, lease_token = NULL
     WHERE notification_id = ? AND status <> 0";
@@ -154,6 +158,26 @@ impl Store for SqliteStore {
                     }
                 }
                 Ok(accepted)
+            })
+            .await
+    }
+
+    async fn release(
+        &self,
+        token: Uuid,
+        ids: Vec<NotificationId>,
+        due_at: UnixMicros,
+    ) -> Result<(), DbError> {
+        self.pool
+            .transaction(move |connection| {
+                for id in ids {
+                    statement(RELEASE)
+                        .bind::<BigInt, _>(due_at.as_micros())
+                        .bind::<Binary, _>(id.as_uuid().as_bytes().as_slice())
+                        .bind::<Binary, _>(token.as_bytes().as_slice())
+                        .execute(connection)?;
+                }
+                Ok(())
             })
             .await
     }

@@ -22,3 +22,4 @@ mod server;
 
 pub use dist::{VERSION, install};
 pub use server::{Builder, Server};
+pub use tokio_postgres::Client;

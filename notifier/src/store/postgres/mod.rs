@@ -51,6 +51,10 @@ const RECORD: &str = "
     WHERE n.notification_id = a.id AND n.lease_token = $6 AND n.status = 0
     RETURNING n.notification_id AS id";
 
+const RELEASE: &str = "
+    UPDATE notifications SET due_at = $3, lease_token = NULL
+    WHERE notification_id = ANY ($1) AND lease_token = $2 AND NOT published";
+
 const MARK_PUBLISHED: &str = "
     UPDATE notifications SET published = TRUE, lease_token = NULL
     WHERE notification_id = ANY ($1) AND status <> 0";
@@ -146,6 +150,25 @@ impl Store for PostgresStore {
             .into_iter()
             .map(|row| NotificationId::from_uuid(row.id))
             .collect())
+    }
+
+    async fn release(
+        &self,
+        token: Uuid,
+        ids: Vec<NotificationId>,
+        due_at: UnixMicros,
+    ) -> Result<(), DbError> {
+        self.pool
+            .write(async |connection: &mut AsyncPgConnection| {
+                statement(RELEASE)
+                    .bind::<Array<PgUuid>, _>(column(&ids, |id| *id.as_uuid()))
+                    .bind::<PgUuid, _>(token)
+                    .bind::<BigInt, _>(due_at.as_micros())
+                    .execute(connection)
+                    .await
+                    .map(drop)
+            })
+            .await
     }
 
     async fn mark_published(&self, ids: Vec<NotificationId>) -> Result<(), DbError> {

@@ -1,0 +1,167 @@
+//! A client that places orders at a steady rate, and keeps a journal of what it
+//! was told.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use e2e::{orders::example, rest::Rest};
+use http::StatusCode;
+use tokio::{sync::watch, task::JoinSet, time::MissedTickBehavior};
+
+use crate::world::World;
+
+/// Orders a second.
+pub(crate) const RATE: u32 = 200;
+/// How long an unknown outcome is asked about, with the same key.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// Between two questions.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// What the client knows of its orders, each by its user.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Journal {
+    /// Users are numbered from here.
+    pub(crate) first_user: i64,
+    /// How many orders were begun.
+    pub(crate) begun: i64,
+    /// Acknowledged, with the order's id.
+    pub(crate) ok: BTreeMap<i64, String>,
+    /// Surely not accepted.
+    pub(crate) failed: BTreeSet<i64>,
+    /// Nobody knows, after many questions.
+    pub(crate) unknown: BTreeSet<i64>,
+    /// How often an outcome was unknown at first.
+    pub(crate) asked_again: usize,
+    /// When an order was accepted at its first try.
+    pub(crate) accepted_at: Vec<Instant>,
+    /// How long refusals took.
+    pub(crate) refused_in: Vec<(Instant, Duration)>,
+}
+
+impl Journal {
+    /// The last user, inclusive.
+    pub(crate) fn last_user(&self) -> i64 {
+        self.first_user + self.begun - 1
+    }
+
+    /// The longest time in which no order was accepted.
+    pub(crate) fn longest_silence(&self) -> Duration {
+        let mut times = self.accepted_at.clone();
+        times.sort_unstable();
+        let gaps = times.windows(2).map(|pair| pair[1] - pair[0]);
+        gaps.max().unwrap_or_default()
+    }
+}
+
+/// What one try came to.
+enum Told {
+    Ok(String),
+    Failed,
+    Unknown,
+}
+
+/// Places orders at [`RATE`] for as long as something is going on, and then asks
+/// about those whose outcome is unknown.
+pub(crate) async fn during<T>(
+    world: &mut World,
+    going_on: impl AsyncFnOnce(&mut World) -> anyhow::Result<T>,
+) -> anyhow::Result<(T, Journal)> {
+    let journal = Arc::new(Mutex::new(Journal {
+        first_user: world.new_users(),
+        ..Journal::default()
+    }));
+    let (stop, stopped) = watch::channel(false);
+    let placing = tokio::spawn(place_all(
+        world.footing.rest.clone(),
+        Arc::clone(&journal),
+        stopped,
+    ));
+    let result = going_on(world).await;
+    let _ = stop.send(true);
+    let begin = Instant::now();
+    placing.await?;
+    println!(
+        "  the last order was answered {:.1?} later",
+        begin.elapsed()
+    );
+    let journal = lock(&journal).clone();
+    Ok((result?, journal))
+}
+
+async fn place_all(rest: Rest, journal: Arc<Mutex<Journal>>, stopped: watch::Receiver<bool>) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1) / RATE);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let mut orders = JoinSet::new();
+    while !*stopped.borrow() {
+        tick.tick().await;
+        let user = {
+            let mut journal = lock(&journal);
+            journal.begun += 1;
+            journal.last_user()
+        };
+        orders.spawn(place(rest.clone(), user, Arc::clone(&journal)));
+        while orders.try_join_next().is_some() {}
+    }
+    orders.join_all().await;
+}
+
+async fn place(rest: Rest, user: i64, journal: Arc<Mutex<Journal>>) {
+    let begin = Instant::now();
+    let mut first = true;
+    loop {
+        match attempt(&rest, user).await {
+            Told::Ok(order) => {
+                let mut journal = lock(&journal);
+                journal.ok.insert(user, order);
+                if first {
+                    journal.accepted_at.push(Instant::now());
+                }
+                return;
+            }
+            // A refusal of a second try says nothing about the first.
+            Told::Failed if first => {
+                let mut journal = lock(&journal);
+                journal.failed.insert(user);
+                let now = Instant::now();
+                journal.refused_in.push((now, now - begin));
+                return;
+            }
+            Told::Failed | Told::Unknown => {}
+        }
+        if first {
+            lock(&journal).asked_again += 1;
+            first = false;
+        }
+        if begin.elapsed() > PATIENCE {
+            lock(&journal).unknown.insert(user);
+            return;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn attempt(rest: &Rest, user: i64) -> Told {
+    let key = format!("fault-{user}");
+    let body = example(user).to_string();
+    let answer = rest
+        .post_with("/order", &[("Idempotency-Key", &key)], body)
+        .await;
+    let Ok(answer) = answer else {
+        return Told::Unknown;
+    };
+    let json = answer.json();
+    match (answer.status, json["reason"].as_str()) {
+        (StatusCode::ACCEPTED, _) => {
+            Told::Ok(json["orderId"].as_str().unwrap_or_default().to_owned())
+        }
+        (_, Some("KAFKA_UNAVAILABLE" | "OVERLOADED")) => Told::Failed,
+        _ => Told::Unknown,
+    }
+}
+
+fn lock<T>(value: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,72 @@
+//! The fault suite: hurts the system under load and counts, by asking databases,
+//! topics and the mail sink directly, what was lost and what was doubled.
+//!
+//! | variable | what it does |
+//! |---|---|
+//! | `FAULTS=full` | the full counts; otherwise a short form that takes minutes |
+//! | `ROWS=1,9` | only these rows |
+//! | `FAULTS_JSON=FILE` | writes the table as JSON, too |
+
+// The table is what this is for.
+#![allow(clippy::print_stdout)]
+
+mod audit;
+mod baseline;
+mod load;
+mod rows;
+mod table;
+mod world;
+
+use std::{process::ExitCode, time::Duration};
+
+use testkit::harness::{Needs, Suite};
+
+use crate::{rows::Size, table::Table, world::World};
+
+fn main() -> ExitCode {
+    let size = match std::env::var("FAULTS").as_deref() {
+        Ok("full") => Size::Full,
+        _ => Size::Short,
+    };
+    let limit = match size {
+        Size::Short => Duration::from_secs(15 * 60),
+        Size::Full => Duration::from_secs(6 * 60 * 60),
+    };
+    Suite::new()
+        .timeout(limit)
+        .test(
+            "what is accepted takes effect once, whatever dies",
+            [Needs::Kafka, Needs::Postgres],
+            move || all(size),
+        )
+        .run()
+}
+
+async fn all(size: Size) -> anyhow::Result<()> {
+    let wanted = std::env::var("ROWS").ok();
+    let wanted: Option<Vec<&str>> = wanted.as_deref().map(|rows| rows.split(',').collect());
+    let mut world = World::start().await?;
+    let mut table = Table::default();
+    for row in rows::all() {
+        let number = row.number.to_string();
+        if wanted
+            .as_ref()
+            .is_some_and(|wanted| !wanted.contains(&&*number))
+        {
+            continue;
+        }
+        println!("row {number}: {} …", row.fault);
+        let outcome = rows::run(&row, &mut world, size).await;
+        table.add(&row, outcome);
+        if table.has_failed() {
+            // Later rows would count what this one left behind.
+            break;
+        }
+    }
+    println!("\n{table}");
+    if let Ok(file) = std::env::var("FAULTS_JSON") {
+        std::fs::write(file, table.json().to_string())?;
+    }
+    world.stop().await?;
+    table.verdict()
+}
