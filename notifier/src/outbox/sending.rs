@@ -1,6 +1,6 @@
 //! Sends the mails of a round, and records how that went.
 
-use std::{collections::HashSet, sync::Mutex};
+use std::{collections::HashSet, sync::Mutex, time::Duration};
 
 use chassis::{
     db::DbError,
@@ -10,7 +10,10 @@ use chassis::{
 };
 use futures::{StreamExt as _, stream};
 use proto::{id::NotificationId, time::UnixMicros};
-use tokio::time::Instant;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
 use tracing::Instrument as _;
 
 use super::{Held, Outbox, Schedule};
@@ -19,6 +22,10 @@ use crate::{
     mailer::Sent,
     store::Attempt,
 };
+
+/// How soon after the server's `250` it is recorded, however long other mails of
+/// the round take: what was sent in this time is sent again when the process dies.
+const RECORD_WITHIN: Duration = Duration::from_millis(100);
 
 /// What the sends of a round learn about the mail server.
 #[derive(Debug, Default)]
@@ -30,8 +37,12 @@ struct Server {
     away: Option<String>,
 }
 
+/// A mail, and how sending it went; nothing when it was put back.
+type Tried = (StoredMail, Option<Sent>);
+
 impl Outbox {
-    /// Sends mails and records the results. Gives those that came to their end.
+    /// Sends mails and records the results, soon after each. Gives those that came
+    /// to their end.
     pub(super) async fn send(
         &self,
         pending: Vec<StoredMail>,
@@ -41,45 +52,38 @@ impl Outbox {
             return Ok(Vec::new());
         }
         let server = Mutex::new(Server::default());
-        let tried: Vec<(StoredMail, Option<Sent>)> = stream::iter(pending)
-            .map(|mail| self.send_one(mail, held, &server))
-            .buffer_unordered(self.options.sends_at_once)
-            .collect()
-            .await;
+        // Holds no more than the round.
+        let (sender, mut results) = mpsc::unbounded_channel();
+        let sending = async {
+            let sender = sender;
+            stream::iter(pending)
+                .map(|mail| self.send_one(mail, held, &server))
+                .buffer_unordered(self.options.sends_at_once)
+                .for_each(async |tried| {
+                    // When what came before could not be recorded, nobody listens:
+                    // this one cannot be either.
+                    let _ = sender.send(tried);
+                })
+                .await;
+        };
+        // At the same time, so that neither holds the other up.
+        let recording = async {
+            let mut ended = Vec::new();
+            loop {
+                let tried = some_of(&mut results).await;
+                if tried.is_empty() {
+                    return Ok(ended);
+                }
+                ended.append(&mut self.record(tried, held).await?);
+            }
+        };
+        let ((), recorded) = tokio::join!(sending, recording);
         let Server { answers, away } = server.into_inner().unwrap_or_default();
         self.tell(away.as_deref().filter(|_| !answers));
-
-        let now = UnixMicros::now();
-        let attempts: Vec<Attempt> = tried
-            .iter()
-            .map(|(mail, sent)| attempt(mail, sent.as_ref(), held, &self.options.schedule, now))
-            .collect();
-        let ended: Vec<StoredMail> = tried
-            .into_iter()
-            .zip(&attempts)
-            .filter(|(_, attempt)| attempt.status != Status::Pending)
-            .map(|((mail, _), attempt)| StoredMail {
-                status: attempt.status,
-                sent_at: Some(now),
-                ..mail
-            })
-            .collect();
-        fault::point(Point::MailTaken);
-        let accepted = self.record(held, attempts, now).await?;
-        fault::point(Point::MailRecorded);
-        Ok(ended
-            .into_iter()
-            .filter(|mail| accepted.contains(&mail.id))
-            .collect())
+        recorded
     }
 
-    /// Nothing when it was put back.
-    async fn send_one(
-        &self,
-        mail: StoredMail,
-        held: &Held,
-        server: &Mutex<Server>,
-    ) -> (StoredMail, Option<Sent>) {
+    async fn send_one(&self, mail: StoredMail, held: &Held, server: &Mutex<Server>) -> Tried {
         let is_away = server.lock().is_ok_and(|server| server.away.is_some());
         if is_away || self.shutdown.is_cancelled() || Instant::now() > held.last_send {
             return (mail, None);
@@ -102,8 +106,34 @@ impl Outbox {
         (mail, Some(sent))
     }
 
+    /// Records how sending went. Gives those mails that came to their end.
+    async fn record(&self, tried: Vec<Tried>, held: &Held) -> Result<Vec<StoredMail>, DbError> {
+        let now = UnixMicros::now();
+        let attempts: Vec<Attempt> = tried
+            .iter()
+            .map(|(mail, sent)| attempt(mail, sent.as_ref(), held, &self.options.schedule, now))
+            .collect();
+        let ended: Vec<StoredMail> = tried
+            .into_iter()
+            .zip(&attempts)
+            .filter(|(_, attempt)| attempt.status != Status::Pending)
+            .map(|((mail, _), attempt)| StoredMail {
+                status: attempt.status,
+                sent_at: Some(now),
+                ..mail
+            })
+            .collect();
+        fault::point(Point::MailTaken);
+        let accepted = self.insist(held, attempts, now).await?;
+        fault::point(Point::MailRecorded);
+        Ok(ended
+            .into_iter()
+            .filter(|mail| accepted.contains(&mail.id))
+            .collect())
+    }
+
     /// The server has the mails by now, so this goes on for as long as the lease.
-    async fn record(
+    async fn insist(
         &self,
         held: &Held,
         attempts: Vec<Attempt>,
@@ -125,6 +155,20 @@ impl Outbox {
             tokio::time::sleep(wait).await;
         }
     }
+}
+
+/// What has been tried by now: as much as comes within [`RECORD_WITHIN`]. Nothing
+/// when all is.
+async fn some_of(results: &mut mpsc::UnboundedReceiver<Tried>) -> Vec<Tried> {
+    let Some(first) = results.recv().await else {
+        return Vec::new();
+    };
+    let mut some = vec![first];
+    let deadline = Instant::now() + RECORD_WITHIN;
+    while let Ok(Some(next)) = timeout_at(deadline, results.recv()).await {
+        some.push(next);
+    }
+    some
 }
 
 /// How a mail stands after an attempt.

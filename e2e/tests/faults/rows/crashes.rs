@@ -63,7 +63,8 @@ async fn one_round(
         world.launch(service, &[("FAULT_CRASH", told)]).await?;
     }
     let allowed = Allowed {
-        mails_twice: round.iter().any(|(_, point)| *point == Point::MailTaken),
+        // While one round of its outbox dies where told, another may be anywhere.
+        mails_twice: round.iter().any(|(service, _)| *service == "notifier"),
         // A dead notifier's mails wait for its lease to end: 30 s.
         ..Allowed::within(45)
     };
