@@ -41,6 +41,13 @@ faults-short: ## The short form of the same, as `make test` runs it; minutes
 	cargo build --workspace --bins
 	cargo test -p e2e --test faults -- --nocapture
 
+.PHONY: faults-mutants
+faults-mutants: ## Shows that the suite notices three mistakes made on purpose
+	cargo build --workspace --bins
+	FAULT_MISTAKE=early-offsets ROWS=1 cargo test -p e2e --test faults -- --nocapture
+	FAULT_MISTAKE=forgotten-ids ROWS=2 cargo test -p e2e --test faults -- --nocapture
+	FAULT_MISTAKE=fresh-keys ROWS=2 cargo test -p e2e --test faults -- --nocapture
+
 .PHONY: rates
 rates: ## Works off a backlog of 50,000 orders on Kafka and PostgreSQL; prints the rates
 	cargo build --workspace --bins

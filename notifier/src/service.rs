@@ -25,12 +25,13 @@ use crate::{
     store,
 };
 
-/// How long a round of the outbox may keep its mails to itself; who takes over
-/// from a process that died waits as long.
-const LEASE: Duration = Duration::from_secs(30);
+/// How long a round of the outbox may keep its mails to itself, in times of what a
+/// send may take: one to begin sends, one for the last to end, one to record them.
+/// Who takes over from a process that died waits as long.
+const LEASE: u32 = 3;
 
-/// So that within two thirds of a lease a send can begin and end.
-const SEND_TIMEOUTS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(15);
+/// A dead process's mails should not wait for minutes.
+const SEND_TIMEOUTS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
 
 /// Rounds of the outbox at once: one sends while the other asks the database.
 const ROUNDS: usize = 2;
@@ -120,7 +121,7 @@ impl Service for Notifier {
             outbox: OutboxOptions {
                 sends_at_once,
                 send_timeout,
-                lease: LEASE,
+                lease: send_timeout * LEASE,
                 schedule: Schedule {
                     first: section.get("RETRY_FIRST", "1s", "pause after a first failed attempt"),
                     longest: section.get("RETRY_LONGEST", "5m", "longest pause between attempts"),
@@ -232,7 +233,7 @@ mod tests {
             ("NOTIFIER__SMTP_URL", "imap://me:hunter2@mail"),
             ("NOTIFIER__MAIL_PER", "product"),
             ("NOTIFIER__SENDS_AT_ONCE", "0"),
-            ("NOTIFIER__SEND_TIMEOUT", "16s"),
+            ("NOTIFIER__SEND_TIMEOUT", "61s"),
             ("NOTIFIER__MESSAGE_ID_DOMAIN", "shop.example>\r\nBcc: all"),
         ]);
         let error = result.unwrap_err();

@@ -57,6 +57,7 @@ fn main() -> ExitCode {
         .on_both_databases("a server that turns us away fails no mail", turned_away)
         .on_both_databases("a connection that the server closed costs nothing", hung_up)
         .on_both_databases("no send is begun that could outlast its lease", outlasts)
+        .on_both_databases("a slow mail keeps no other from being recorded", slow)
         .on_both_databases(
             "what was sent is recorded when the database is back",
             recorded,
@@ -109,18 +110,26 @@ impl Fixture {
     }
 
     async fn on(store: Arc<dyn Store>, lease: Duration) -> anyhow::Result<Self> {
+        Self::with(store, lease, TIMEOUT).await
+    }
+
+    async fn with(
+        store: Arc<dyn Store>,
+        lease: Duration,
+        timeout: Duration,
+    ) -> anyhow::Result<Self> {
         let sink = Sink::start().await?;
         let smtp = Smtp::new(SmtpOptions {
             server: SmtpServer::parse(&sink.url()).context("the sink's address")?,
             from: "Shop <orders@shop.example>".parse()?,
-            timeout: TIMEOUT,
+            timeout,
             connections: 4,
         })?;
         let events = Arc::new(Events::default());
         let health = Health::default();
         let options = OutboxOptions {
             sends_at_once: 4,
-            send_timeout: TIMEOUT,
+            send_timeout: timeout,
             lease,
             schedule: Schedule {
                 first: Duration::from_millis(5),
@@ -363,6 +372,26 @@ async fn outlasts(url: String) -> anyhow::Result<()> {
         assert_eq!((mail.status, mail.attempts), (Status::Pending, 0));
     }
     Ok(())
+}
+
+async fn slow(url: String) -> anyhow::Result<()> {
+    let timeout = Duration::from_secs(10);
+    let fixture = Fixture::with(open(&url).await?, timeout * 3, timeout).await?;
+    fixture
+        .sink
+        .set_for(1, Behaviour::Hang { at: Stage::Message });
+    fixture.write(4).await?;
+    let others = until("three of four", timeout / 2, async || {
+        let mails = fixture.mails().await?;
+        let sent = mails.iter().filter(|mail| mail.status == Status::Sent);
+        let sent = sent.count();
+        anyhow::ensure!(sent == 3, "{sent} recorded");
+        anyhow::Ok(())
+    });
+    tokio::select! {
+        result = fixture.outbox.round() => anyhow::bail!("the round ended first: {result:?}"),
+        others = others => others,
+    }
 }
 
 async fn recorded(url: String) -> anyhow::Result<()> {

@@ -65,8 +65,9 @@ async fn one_round(
     let allowed = Allowed {
         // While one round of its outbox dies where told, another may be anywhere.
         mails_twice: round.iter().any(|(service, _)| *service == "notifier"),
-        // A dead notifier's mails wait for its lease to end: 30 s.
-        ..Allowed::within(45)
+        // A dead notifier's mails wait for its lease to end, three times
+        // the 2 s that a send may take.
+        ..Allowed::within(15)
     };
     let (mut part, _) = under_load(world, &allowed, async |world| {
         for (service, point) in round {

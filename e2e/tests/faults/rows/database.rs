@@ -23,7 +23,7 @@ async fn away(world: &mut World, size: Size) -> anyhow::Result<Measured> {
     for turn in 0..size.of(2, 6) {
         let allowed = Allowed {
             mails_twice: true,
-            ..Allowed::within(45)
+            ..Allowed::within(30)
         };
         let (part, _) = under_load(world, &allowed, async |world| {
             a_while(1_000).await;

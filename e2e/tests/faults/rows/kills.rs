@@ -23,8 +23,9 @@ async fn killed(world: &mut World, size: Size) -> anyhow::Result<Measured> {
         let allowed = Allowed {
             // Whoever kills notifier may hit it between a 250 and its record.
             mails_twice: true,
-            // The mails that it held wait for its lease to end: 30 s.
-            ..Allowed::within(45)
+            // The mails that it held wait for its lease to end, three times
+            // the 2 s that a send may take.
+            ..Allowed::within(15)
         };
         let (mut part, _) = under_load(world, &allowed, async |world| {
             for _ in 0..AT_ONCE {

@@ -24,7 +24,7 @@ async fn frozen(world: &mut World, size: Size) -> anyhow::Result<Measured> {
         let allowed = Allowed {
             // A notifier that is frozen between a 250 and its record.
             mails_twice: service == "notifier",
-            ..Allowed::within(45)
+            ..Allowed::within(15)
         };
         let second = world.second(service).await?;
         let (part, _) = under_load(world, &allowed, async |world| {
