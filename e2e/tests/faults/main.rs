@@ -50,10 +50,11 @@ async fn all(size: Size) -> anyhow::Result<()> {
     let mut table = Table::default();
     for row in rows::all() {
         let number = row.number.to_string();
-        if wanted
-            .as_ref()
-            .is_some_and(|wanted| !wanted.contains(&&*number))
-        {
+        let is_wanted = match &wanted {
+            Some(wanted) => wanted.contains(&&*number),
+            None => row.in_short || size == Size::Full,
+        };
+        if !is_wanted {
             continue;
         }
         println!("row {number}: {} …", row.fault);

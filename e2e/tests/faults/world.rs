@@ -34,7 +34,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        let kafka = Cluster::launch(3).await?;
+        let kafka = Cluster::builder(3).proxied().launch().await?;
         let postgres = postgres::Server::launch().await?;
         let charges = tempfile::NamedTempFile::new()?;
         let mut databases = BTreeMap::new();

@@ -19,6 +19,7 @@ pub(crate) fn row() -> Row {
     Row {
         number: 3,
         fault: "SIGKILL of one broker of three, back after 10 s",
+        in_short: true,
         body: |world, size| Box::pin(killed(world, size)),
     }
 }
@@ -47,7 +48,7 @@ async fn killed(world: &mut World, size: Size) -> anyhow::Result<Measured> {
 }
 
 /// The broker that leads most partitions of `orders.v1`.
-async fn leader(world: &World) -> anyhow::Result<usize> {
+pub(super) async fn leader(world: &World) -> anyhow::Result<usize> {
     let (brokers, topic) = (world.footing.brokers(), world.footing.topic("orders.v1"));
     tokio::task::spawn_blocking(move || {
         let client: BaseProducer = ClientConfig::new()

@@ -37,6 +37,7 @@ pub(crate) fn row() -> Row {
     Row {
         number: 2,
         fault: "crash at a named point",
+        in_short: true,
         body: |world, size| Box::pin(crashed(world, size)),
     }
 }

@@ -13,6 +13,7 @@ pub(crate) fn row() -> Row {
     Row {
         number: 9,
         fault: "database away",
+        in_short: true,
         body: |world, size| Box::pin(away(world, size)),
     }
 }

@@ -13,6 +13,7 @@ pub(crate) fn row() -> Row {
     Row {
         number: 1,
         fault: "SIGKILL of a random service, restarted",
+        in_short: false,
         body: |world, size| Box::pin(killed(world, size)),
     }
 }

@@ -1,10 +1,14 @@
 //! The faults, a row each.
 
 mod broker;
+mod cold_start;
 mod crashes;
 mod database;
 mod kills;
+mod lost_answer;
+mod majority;
 mod poison;
+mod scale;
 mod smtp;
 mod stops;
 mod zombie;
@@ -45,6 +49,8 @@ type Running<'w> = Pin<Box<dyn Future<Output = anyhow::Result<Measured>> + Send 
 pub(crate) struct Row {
     pub(crate) number: u32,
     pub(crate) fault: &'static str,
+    /// Whether the short form has it, too.
+    pub(crate) in_short: bool,
     body: for<'w> fn(&'w mut World, Size) -> Running<'w>,
 }
 
@@ -85,7 +91,11 @@ pub(crate) fn all() -> Vec<Row> {
         kills::row(),
         crashes::row(),
         broker::row(),
+        majority::row(),
+        cold_start::row(),
         zombie::row(),
+        scale::row(),
+        lost_answer::row(),
         database::row(),
         smtp::row(),
         poison::row(),

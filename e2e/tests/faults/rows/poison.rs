@@ -32,6 +32,7 @@ pub(crate) fn row() -> Row {
     Row {
         number: 11,
         fault: "poison among orders; its dead letters replayed 3 times over",
+        in_short: true,
         body: |world, size| Box::pin(poisoned(world, size)),
     }
 }

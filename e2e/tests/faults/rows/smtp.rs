@@ -10,6 +10,7 @@ pub(crate) fn row() -> Row {
     Row {
         number: 10,
         fault: "SMTP defers, hangs, turns away, breaks off",
+        in_short: true,
         body: |world, size| Box::pin(misbehaves(world, size)),
     }
 }

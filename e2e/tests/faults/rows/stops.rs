@@ -14,6 +14,7 @@ pub(crate) fn row() -> Row {
     Row {
         number: 15,
         fault: "SIGTERM under load",
+        in_short: true,
         body: |world, size| Box::pin(stopped(world, size)),
     }
 }

@@ -13,6 +13,7 @@ pub(crate) fn row() -> Row {
     Row {
         number: 6,
         fault: "SIGSTOP of a consumer beyond its session, then SIGCONT",
+        in_short: true,
         body: |world, size| Box::pin(frozen(world, size)),
     }
 }
