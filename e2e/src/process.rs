@@ -14,8 +14,8 @@ use crate::{footing::Footing, rest::Rest};
 /// How long a service may take to be ready.
 const READY: Duration = Duration::from_secs(30);
 
-/// A service's own binary, which cargo built beside this test's.
-fn binary(service: &str) -> anyhow::Result<PathBuf> {
+/// A binary of ours, which cargo built beside this test's.
+pub fn binary(service: &str) -> anyhow::Result<PathBuf> {
     let test = std::env::current_exe()?;
     let folder = test.ancestors().nth(2).context("the target folder")?;
     let path = folder.join(service);

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout)]
 
 mod bad_input;
+mod dead_letters;
 mod declined;
 mod doors;
 mod exactly_once;
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
         .tests(bad_input::tests())
         .tests(refusals::tests())
         .tests(poison::tests())
+        .tests(dead_letters::tests())
         .tests(tracing::tests())
         .tests(restart::tests())
         .tests(latency::tests())

@@ -37,7 +37,7 @@ pub(crate) struct Journal {
     pub(crate) asked_again: usize,
     /// When an order was accepted at its first try.
     pub(crate) accepted_at: Vec<Instant>,
-    /// How long refusals took.
+    /// Refusals: when the order was begun, and how long the answer took.
     pub(crate) refused_in: Vec<(Instant, Duration)>,
 }
 
@@ -125,8 +125,7 @@ async fn place(rest: Rest, user: i64, journal: Arc<Mutex<Journal>>) {
             Told::Failed if first => {
                 let mut journal = lock(&journal);
                 journal.failed.insert(user);
-                let now = Instant::now();
-                journal.refused_in.push((now, now - begin));
+                journal.refused_in.push((begin, begin.elapsed()));
                 return;
             }
             Told::Failed | Told::Unknown => {}

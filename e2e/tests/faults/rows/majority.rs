@@ -67,7 +67,7 @@ fn refused(
     let mut refusals: Vec<Duration> = journal
         .refused_in
         .iter()
-        .filter(|(at, took)| (down + FINDING_OUT..returning).contains(&(*at - *took)))
+        .filter(|(begun, _)| (down + FINDING_OUT..returning).contains(begun))
         .map(|(_, took)| *took)
         .collect();
     refusals.sort_unstable();
