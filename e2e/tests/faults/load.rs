@@ -17,8 +17,10 @@ use crate::world::World;
 pub(crate) const RATE: u32 = 200;
 /// How long an unknown outcome is asked about, with the same key.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// Between two questions.
+/// Before the second question; doubles up to the longest, or those who ask again
+/// would be most of the load.
 const PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 /// What the client knows of its orders, each by its user.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +39,8 @@ pub(crate) struct Journal {
     pub(crate) asked_again: usize,
     /// When an order was accepted at its first try.
     pub(crate) accepted_at: Vec<Instant>,
+    /// How long that took.
+    pub(crate) accepted_in: Vec<Duration>,
     /// Refusals: when the order was begun, and how long the answer took.
     pub(crate) refused_in: Vec<(Instant, Duration)>,
 }
@@ -111,6 +115,7 @@ async fn place_all(rest: Rest, journal: Arc<Mutex<Journal>>, stopped: watch::Rec
 async fn place(rest: Rest, user: i64, journal: Arc<Mutex<Journal>>) {
     let begin = Instant::now();
     let mut first = true;
+    let mut pause = PAUSE;
     loop {
         match attempt(&rest, user).await {
             Told::Ok(order) => {
@@ -118,6 +123,7 @@ async fn place(rest: Rest, user: i64, journal: Arc<Mutex<Journal>>) {
                 journal.ok.insert(user, order);
                 if first {
                     journal.accepted_at.push(Instant::now());
+                    journal.accepted_in.push(begin.elapsed());
                 }
                 return;
             }
@@ -138,7 +144,8 @@ async fn place(rest: Rest, user: i64, journal: Arc<Mutex<Journal>>) {
             lock(&journal).unknown.insert(user);
             return;
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause).await;
+        pause = LONGEST_PAUSE.min(pause * 2);
     }
 }
 

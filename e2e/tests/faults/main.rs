@@ -46,7 +46,11 @@ fn main() -> ExitCode {
 async fn all(size: Size) -> anyhow::Result<()> {
     let wanted = std::env::var("ROWS").ok();
     let wanted: Option<Vec<&str>> = wanted.as_deref().map(|rows| rows.split(',').collect());
-    let mut world = World::start().await?;
+    let slack = match size {
+        Size::Short => 3,
+        Size::Full => 1,
+    };
+    let mut world = World::start(slack).await?;
     let mut table = Table::default();
     for row in rows::all() {
         let number = row.number.to_string();

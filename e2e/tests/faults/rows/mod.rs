@@ -1,5 +1,6 @@
 //! The faults, a row each.
 
+mod abuse;
 mod broker;
 mod cold_start;
 mod crashes;
@@ -99,6 +100,7 @@ pub(crate) fn all() -> Vec<Row> {
         database::row(),
         smtp::row(),
         poison::row(),
+        abuse::row(),
         stops::row(),
     ]
 }
@@ -121,14 +123,14 @@ pub(crate) async fn under_load(
     })
     .await?;
     let recovery = settle(world, &baseline, &journal, allowed, over).await?;
-    world.until_ready(allowed.within).await?;
+    let within = allowed.within * world.slack;
+    world.until_ready(within).await?;
     let findings = examine(world, &baseline, &journal, allowed)
         .await?
         .verdict()?;
     anyhow::ensure!(
-        recovery <= allowed.within,
-        "recovered after {recovery:?}, allowed are {:?}",
-        allowed.within
+        recovery <= within,
+        "recovered after {recovery:?}, allowed are {within:?}"
     );
     let measured = Measured {
         count: 1,

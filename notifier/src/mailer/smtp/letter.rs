@@ -15,7 +15,6 @@ use crate::mail::StoredMail;
 /// What a server is told of a mail.
 #[derive(Debug)]
 pub(super) struct Letter {
-    pub(super) from: Address,
     pub(super) to: Address,
     pub(super) bytes: Vec<u8>,
 }
@@ -23,8 +22,7 @@ pub(super) struct Letter {
 impl Letter {
     /// Whether a server without SMTPUTF8 can be told of it.
     pub(super) fn is_ascii(&self) -> bool {
-        let is_ascii = |address: &Address| <Address as AsRef<str>>::as_ref(address).is_ascii();
-        is_ascii(&self.from) && is_ascii(&self.to)
+        <Address as AsRef<str>>::as_ref(&self.to).is_ascii()
     }
 
     /// The same bytes at every attempt, but for the boundary between the parts.
@@ -49,7 +47,6 @@ impl Letter {
             ))
             .ok()?;
         Some(Self {
-            from: from.email.clone(),
             to: to.email,
             bytes: message.formatted(),
         })
