@@ -61,7 +61,7 @@ impl Journal {
 }
 
 /// What one try came to.
-enum Told {
+pub(crate) enum Told {
     Ok(String),
     Failed,
     Unknown,
@@ -149,7 +149,9 @@ async fn place(rest: Rest, user: i64, journal: Arc<Mutex<Journal>>) {
     }
 }
 
-async fn attempt(rest: &Rest, user: i64) -> Told {
+/// Tries to place an example order of this user, always with the same key. A refusal
+/// must say when to come again.
+pub(crate) async fn attempt(rest: &Rest, user: i64) -> Told {
     let key = format!("fault-{user}");
     let body = example(user).to_string();
     let answer = rest
@@ -163,7 +165,11 @@ async fn attempt(rest: &Rest, user: i64) -> Told {
         (StatusCode::ACCEPTED, _) => {
             Told::Ok(json["orderId"].as_str().unwrap_or_default().to_owned())
         }
-        (_, Some("KAFKA_UNAVAILABLE" | "OVERLOADED")) => Told::Failed,
+        (_, Some("KAFKA_UNAVAILABLE" | "OVERLOADED"))
+            if !answer.header("retry-after").is_empty() =>
+        {
+            Told::Failed
+        }
         _ => Told::Unknown,
     }
 }

@@ -8,6 +8,7 @@ mod database;
 mod kills;
 mod lost_answer;
 mod majority;
+mod overload;
 mod poison;
 mod scale;
 mod smtp;
@@ -100,6 +101,7 @@ pub(crate) fn all() -> Vec<Row> {
         database::row(),
         smtp::row(),
         poison::row(),
+        overload::row(),
         abuse::row(),
         stops::row(),
     ]
