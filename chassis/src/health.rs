@@ -15,6 +15,9 @@ use std::{
 use serde::Serialize;
 use tokio::sync::watch;
 
+/// The reason of a condition that nobody has set yet.
+const STARTING: &str = "starting";
+
 /// What a condition decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Affects {
@@ -75,7 +78,7 @@ impl Health {
             conditions.push(Condition {
                 name,
                 ready: false,
-                reason: "starting".to_owned(),
+                reason: STARTING.to_owned(),
                 affects,
             });
             conditions.len() - 1
@@ -183,7 +186,8 @@ impl ReadinessHandle {
         let turned = {
             let mut conditions = self.health.conditions_mut();
             let condition = &mut conditions[self.index];
-            let turned = condition.ready != ready;
+            // Nothing is known of what is starting, so any word of it is news.
+            let turned = condition.ready != ready || condition.reason == STARTING;
             condition.ready = ready;
             reason.clone_into(&mut condition.reason);
             turned.then_some(condition.name)

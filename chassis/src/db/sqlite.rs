@@ -4,10 +4,10 @@
 //! an immediate transaction, so two of our own transactions never fail each
 //! other. Another process at the same file is waited for (`busy_timeout`).
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{fs::OpenOptions, io::ErrorKind, path::Path, sync::Arc, time::Duration};
 
 use diesel::{
-    QueryResult, SqliteConnection,
+    Connection as _, QueryResult, SqliteConnection,
     connection::SimpleConnection as _,
     r2d2::{ConnectionManager, CustomizeConnection, Error as R2d2Error, Pool},
 };
@@ -60,6 +60,7 @@ impl SqlitePool {
                     DbError::Unavailable(format!("cannot make {}: {error}", folder.display()))
                 })?;
             }
+            try_out(&path)?;
             // All pools of a process share one thread for their upkeep.
             let upkeep = Arc::new(scheduled_thread_pool::ScheduledThreadPool::new(1));
             let pool = |size: u32| {
@@ -121,6 +122,25 @@ impl SqlitePool {
         self.read(|connection| connection.batch_execute("SELECT 1"))
             .await
     }
+}
+
+/// Opens the file once as a pool would, because a pool tries in silence until its
+/// time is up, and then only says that it is.
+fn try_out(path: &Path) -> Result<(), DbError> {
+    let opened = SqliteConnection::establish(&path.to_string_lossy())
+        .map_err(|error| error.to_string())
+        .and_then(|mut connection| {
+            let set = connection.batch_execute(PRAGMAS);
+            set.map_err(|error| error.to_string())
+        });
+    opened.map_err(|error| {
+        // SQLite has few words for what the operating system says clearly.
+        let because = match OpenOptions::new().read(true).append(true).open(path) {
+            Err(because) if because.kind() != ErrorKind::NotFound => format!(" ({because})"),
+            _ => String::new(),
+        };
+        DbError::Unavailable(format!("{}: {error}{because}", path.display()))
+    })
 }
 
 fn away(error: impl std::fmt::Display) -> DbError {

@@ -51,7 +51,6 @@ struct PartitionStatistics {
 
 impl ClusterWatch {
     pub(super) fn new(condition: ReadinessHandle) -> Arc<Self> {
-        condition.set_not_ready("no broker has answered yet");
         Arc::new(Self {
             condition,
             lag: Mutex::default(),

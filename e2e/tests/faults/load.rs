@@ -73,17 +73,23 @@ pub(crate) async fn during<T>(
     world: &mut World,
     going_on: impl AsyncFnOnce(&mut World) -> anyhow::Result<T>,
 ) -> anyhow::Result<(T, Journal)> {
+    let (rest, users) = (world.footing.rest.clone(), world.new_users());
+    during_at(rest, users, async || going_on(world).await).await
+}
+
+/// The same at another door.
+pub(crate) async fn during_at<T>(
+    rest: Rest,
+    first_user: i64,
+    going_on: impl AsyncFnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<(T, Journal)> {
     let journal = Arc::new(Mutex::new(Journal {
-        first_user: world.new_users(),
+        first_user,
         ..Journal::default()
     }));
     let (stop, stopped) = watch::channel(false);
-    let placing = tokio::spawn(place_all(
-        world.footing.rest.clone(),
-        Arc::clone(&journal),
-        stopped,
-    ));
-    let result = going_on(world).await;
+    let placing = tokio::spawn(place_all(rest, Arc::clone(&journal), stopped));
+    let result = going_on().await;
     let _ = stop.send(true);
     let begin = Instant::now();
     placing.await?;

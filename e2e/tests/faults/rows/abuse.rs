@@ -39,8 +39,11 @@ pub(crate) fn row() -> Row {
 }
 
 async fn abused(world: &mut World, _: Size) -> anyhow::Result<Measured> {
+    let mut begin = Instant::now();
     let (mut measured, journal) = under_load(world, &Allowed::within(15), async |world| {
-        a_while(1_000).await;
+        // A cluster that has just begun is slow by itself.
+        a_while(5_000).await;
+        begin = Instant::now();
         let rest = world.footing.addresses.rest().to_owned();
         let grpc = world.footing.addresses.grpc("gateway");
         let head = "POST /order HTTP/1.1\r\nhost: shop\r\n";
@@ -65,7 +68,11 @@ async fn abused(world: &mut World, _: Size) -> anyhow::Result<Measured> {
         endless
     })
     .await?;
-    let mut others = journal.accepted_in;
+    let times = journal.accepted_at.iter().zip(journal.accepted_in);
+    let mut others: Vec<_> = times
+        .filter(|(at, _)| **at > begin)
+        .map(|(_, took)| took)
+        .collect();
     others.sort_unstable();
     let p99 = others[others.len() * 99 / 100];
     anyhow::ensure!(p99 < OTHERS, "the other clients' p99 is {p99:?}");

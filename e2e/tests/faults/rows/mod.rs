@@ -5,6 +5,7 @@ mod broker;
 mod cold_start;
 mod crashes;
 mod database;
+mod disk;
 mod kills;
 mod lost_answer;
 mod majority;
@@ -104,6 +105,7 @@ pub(crate) fn all() -> Vec<Row> {
         overload::row(),
         abuse::row(),
         stops::row(),
+        disk::row(),
     ]
 }
 
