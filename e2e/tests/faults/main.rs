@@ -63,11 +63,12 @@ async fn all(size: Size) -> anyhow::Result<()> {
         }
         println!("row {number}: {} …", row.fault);
         let outcome = rows::run(&row, &mut world, size).await;
-        table.add(&row, outcome);
-        if table.has_failed() {
+        if let Err(error) = &outcome {
+            println!("  failed: {error:#}");
             // Later rows would count what this one left behind.
-            break;
+            world = World::start(slack).await?;
         }
+        table.add(&row, outcome);
     }
     println!("\n{table}");
     if let Ok(mistake) = std::env::var("FAULT_MISTAKE") {
