@@ -11,6 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use opentelemetry::{KeyValue, metrics::Meter};
+
 /// Failures in a row that open the breaker: more than a lost connection takes
 /// with it under a few calls at once, few enough to be fast.
 const FAILURES: u32 = 5;
@@ -37,6 +39,18 @@ impl Breaker {
     pub fn admit(self: &Arc<Self>) -> Option<Permit> {
         self.try_admit(Instant::now())
             .then(|| Permit(Arc::clone(self)))
+    }
+
+    /// Tells as a metric whether it is open, by the peer it guards.
+    pub(crate) fn observe(self: &Arc<Self>, meter: &Meter, peer: &'static str) {
+        let breaker = Arc::clone(self);
+        meter
+            .u64_observable_gauge("ordermesh.breaker.open")
+            .with_description("1 while calls to a peer are refused because it does not answer")
+            .with_callback(move |open| {
+                open.observe(breaker.is_open().into(), &[KeyValue::new("peer", peer)]);
+            })
+            .build();
     }
 
     /// Whether calls are refused for now.

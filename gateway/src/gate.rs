@@ -14,7 +14,10 @@ use crate::place::RETRY_AFTER;
 
 /// Lets in so many requests at once. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Gate(Arc<Semaphore>);
+pub(crate) struct Gate {
+    places: Arc<Semaphore>,
+    most: usize,
+}
 
 /// Leave to work on one request, until dropped.
 #[derive(Debug)]
@@ -25,12 +28,20 @@ pub(crate) struct Entered {
 impl Gate {
     /// For so many requests at once.
     pub(crate) fn new(most: usize) -> Self {
-        Self(Arc::new(Semaphore::new(most)))
+        Self {
+            places: Arc::new(Semaphore::new(most)),
+            most,
+        }
+    }
+
+    /// How many requests are being worked on.
+    pub(crate) fn entered(&self) -> usize {
+        self.most - self.places.available_permits()
     }
 
     /// Lets a request in, or refuses it.
     pub(crate) fn enter(&self) -> Result<Entered, Error> {
-        match Arc::clone(&self.0).try_acquire_owned() {
+        match Arc::clone(&self.places).try_acquire_owned() {
             Ok(place) => Ok(Entered { _place: place }),
             Err(_) => Err(Error::new(
                 Reason::Overloaded,

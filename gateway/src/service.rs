@@ -7,6 +7,7 @@ use chassis::{
     grpc::GrpcRoutes,
     service::{Context, Service},
 };
+use opentelemetry::metrics::Meter;
 
 use crate::{
     backend::{Backend, Live},
@@ -35,13 +36,16 @@ impl Service for Gateway {
 
     async fn start(options: Options, context: &mut Context) -> anyhow::Result<()> {
         let publisher = context.publisher()?;
-        let backend: Arc<dyn Backend> = Arc::new(Live::new(publisher, &options.addresses)?);
+        let backend: Arc<dyn Backend> =
+            Arc::new(Live::new(publisher, &options.addresses, context.meter())?);
         let hub = Hub::new(Arc::clone(&backend), options.hub);
         let polling = hub.clone().run(context.doors_closing(), context.shutdown());
         context.spawn("watch", polling);
+        let gate = Gate::new(options.max_in_flight);
+        occupied(context.meter(), &gate, &hub);
         let core = Core {
             backend,
-            gate: Gate::new(options.max_in_flight),
+            gate,
             hub,
             placing: options.placing,
             timeouts: options.timeouts,
@@ -54,4 +58,19 @@ impl Service for Gateway {
             .serve_http(options.rest_address, rest::router(core))
             .await
     }
+}
+
+/// Tells how full the doors are.
+fn occupied(meter: &Meter, gate: &Gate, hub: &Hub) {
+    let (gate, hub) = (gate.clone(), hub.clone());
+    meter
+        .u64_observable_gauge("ordermesh.gateway.requests")
+        .with_description("Requests being worked on")
+        .with_callback(move |requests| requests.observe(gate.entered() as u64, &[]))
+        .build();
+    meter
+        .u64_observable_gauge("ordermesh.gateway.watchers")
+        .with_description("Callers who watch an order")
+        .with_callback(move |watchers| watchers.observe(hub.watchers() as u64, &[]))
+        .build();
 }

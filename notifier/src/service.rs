@@ -20,7 +20,7 @@ use crate::{
     compose::{Composer, MailPer},
     grpc::Api,
     handler::Merging,
-    mailer::{Keep, Mailer, Smtp, SmtpOptions},
+    mailer::{Keep, Mailer, Measured, Smtp, SmtpOptions},
     outbox::{Outbox, OutboxOptions, Schedule},
     store,
 };
@@ -158,6 +158,7 @@ impl Service for Notifier {
             Some(smtp) => Arc::new(Smtp::new(smtp)?),
             None => Arc::new(Keep),
         };
+        let mailer = Arc::new(Measured::new(mailer, context.meter()));
         let wake = Arc::new(Notify::new());
         let publisher = Arc::new(context.publisher()?);
         let outbox = Arc::new(Outbox::new(

@@ -21,6 +21,17 @@ pub use sqlite::SqlitePool;
 pub use statement::{Bound, Statement, statement};
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};
 
+/// How busy a pool is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Connections that are lent out.
+    pub used: usize,
+    /// Connections that wait to be.
+    pub idle: usize,
+    /// Callers who wait for one; SQLite's pools do not tell.
+    pub pending: usize,
+}
+
 /// A database that is connected and migrated.
 #[derive(Clone, Debug)]
 pub enum Database {
@@ -62,6 +73,14 @@ impl Database {
                 migrate::sqlite(&pool, path, migrations.sqlite).await?;
                 Ok(Self::Sqlite(pool))
             }
+        }
+    }
+
+    /// How busy its pool is; SQLite's is that of its writer and its readers.
+    pub fn pool_use(&self) -> PoolUse {
+        match self {
+            Self::Postgres(pool) => pool.pool_use(),
+            Self::Sqlite(pool) => pool.pool_use(),
         }
     }
 

@@ -14,7 +14,7 @@ use diesel_async::{
 use rand::Rng as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{DbError, PoolSize, statement};
+use super::{DbError, PoolSize, PoolUse, statement};
 
 /// How long to wait for a new connection: the server is there or it is away.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -83,6 +83,15 @@ impl PgPool {
             }
             error => DbError::Unavailable(error.to_string()),
         })
+    }
+
+    pub(super) fn pool_use(&self) -> PoolUse {
+        let status = self.0.status();
+        PoolUse {
+            used: status.size.saturating_sub(status.available),
+            idle: status.available,
+            pending: status.waiting,
+        }
     }
 
     /// Runs reading statements outside of a transaction.

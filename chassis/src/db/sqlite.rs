@@ -12,7 +12,7 @@ use diesel::{
     r2d2::{ConnectionManager, CustomizeConnection, Error as R2d2Error, Pool},
 };
 
-use super::{DbError, PoolSize};
+use super::{DbError, PoolSize, PoolUse};
 
 /// How long to wait for a connection. A writer waits for the writer before it.
 const ACQUIRE: Duration = Duration::from_secs(10);
@@ -116,6 +116,17 @@ impl SqlitePool {
     ) -> Result<T, DbError> {
         let pool = self.writer.clone();
         blocking(move || body(&mut *pool.get().map_err(away)?)).await
+    }
+
+    pub(super) fn pool_use(&self) -> PoolUse {
+        let states = [self.writer.state(), self.readers.state()];
+        let all: u32 = states.iter().map(|state| state.connections).sum();
+        let idle: u32 = states.iter().map(|state| state.idle_connections).sum();
+        PoolUse {
+            used: all.saturating_sub(idle) as usize,
+            idle: idle as usize,
+            pending: 0,
+        }
     }
 
     pub(super) async fn ping(&self) -> Result<(), DbError> {

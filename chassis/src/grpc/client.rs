@@ -13,6 +13,7 @@ use std::{
 
 use backon::{ExponentialBuilder, Retryable as _};
 use http::{HeaderMap, Request, Response};
+use opentelemetry::metrics::Meter;
 use tonic::{
     Code, Status, TimeoutExpired,
     body::Body,
@@ -71,6 +72,11 @@ impl ServiceChannel {
             channel,
             breaker: Arc::default(),
         })
+    }
+
+    /// Tells as a metric whether calls are refused, under the service's name.
+    pub fn observe(&self, meter: &Meter, service: &'static str) {
+        self.breaker.observe(meter, service);
     }
 
     /// Whether calls are refused for now because the service does not answer.

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use rdkafka::{
@@ -21,11 +24,15 @@ use crate::health::ReadinessHandle;
 pub(super) struct ClusterWatch {
     condition: ReadinessHandle,
     lag: Mutex<HashMap<(String, i32), i64>>,
+    /// Records on their way to a broker.
+    queued: AtomicU64,
 }
 
 /// The parts of librdkafka's STATISTICS.md that we read.
 #[derive(Deserialize)]
 struct Statistics {
+    #[serde(default)]
+    msg_cnt: u64,
     #[serde(default)]
     brokers: HashMap<String, BrokerStatistics>,
     #[serde(default)]
@@ -54,6 +61,7 @@ impl ClusterWatch {
         Arc::new(Self {
             condition,
             lag: Mutex::default(),
+            queued: AtomicU64::new(0),
         })
     }
 
@@ -77,6 +85,7 @@ impl ClusterWatch {
             self.condition
                 .set_not_ready("no broker answers; trying again until one does");
         }
+        self.queued.store(statistics.msg_cnt, Ordering::Relaxed);
         let mut lag = self.lock();
         lag.clear();
         for (topic, statistics) in statistics.topics {
@@ -89,6 +98,11 @@ impl ClusterWatch {
                 }
             }
         }
+    }
+
+    /// Records that the producer holds, as of its last statistics.
+    pub(super) fn queued(&self) -> u64 {
+        self.queued.load(Ordering::Relaxed)
     }
 
     /// Lag of the partitions this client consumes, by topic and partition.

@@ -141,13 +141,22 @@ impl Publisher {
         let dispatch = telemetry.dispatch().clone();
         let client = Arc::new(Client::connect(&config, 0, &watch, &dispatch)?);
         greet(&client, &watch, telemetry)?;
+        let breaker = Arc::<Breaker>::default();
+        breaker.observe(telemetry.meter(), "kafka");
+        let watching = Arc::clone(&watch);
+        telemetry
+            .meter()
+            .u64_observable_gauge("ordermesh.publisher.queue")
+            .with_description("Records that wait for a broker or its acknowledgement")
+            .with_callback(move |queue| queue.observe(watching.queued(), &[]))
+            .build();
         Ok(Self(Arc::new(Shared {
             service,
             options: options.clone(),
             config,
             client: RwLock::new(client),
             generation: AtomicU64::new(0),
-            breaker: Arc::default(),
+            breaker,
             watch,
             dispatch,
             duration: telemetry

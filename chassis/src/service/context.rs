@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use opentelemetry::metrics::Meter;
+use opentelemetry::{KeyValue, metrics::Meter};
 use serde_json::Value;
 use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -81,10 +81,12 @@ impl Context {
         kafka: KafkaOptions,
         failures: mpsc::UnboundedSender<anyhow::Error>,
     ) -> Self {
+        let health = Health::default();
+        observe_health(telemetry.meter(), &health);
         Self {
             name,
             telemetry,
-            health: Health::default(),
+            health,
             kafka,
             publisher: OnceLock::new(),
             shutdown: CancellationToken::new(),
@@ -239,6 +241,7 @@ impl Context {
             }
         };
         condition.set_ready();
+        observe_pool(self.meter(), &database);
         let probed = database.clone();
         let shutdown = self.shutdown.clone();
         self.spawn("database probe", async move {
@@ -316,6 +319,43 @@ impl Context {
             let _ = wait.await;
         });
     }
+}
+
+/// What the service waits for, as far as it can be told without words.
+fn observe_health(meter: &Meter, health: &Health) {
+    let health = health.clone();
+    meter
+        .u64_observable_gauge("ordermesh.condition.ready")
+        .with_description("1 while a part of the service can do its work, by condition")
+        .with_callback(move |ready| {
+            for condition in health.conditions() {
+                let name = KeyValue::new("condition", condition.name);
+                ready.observe(condition.ready.into(), &[name]);
+            }
+        })
+        .build();
+}
+
+/// How busy the pool is, by the semantic conventions for database clients.
+fn observe_pool(meter: &Meter, database: &Database) {
+    let database = database.clone();
+    let waiting = database.clone();
+    meter
+        .u64_observable_gauge("db.client.connection.count")
+        .with_description("Connections of the pool, by state")
+        .with_callback(move |connections| {
+            let pool = database.pool_use();
+            for (state, count) in [("used", pool.used), ("idle", pool.idle)] {
+                let state = KeyValue::new("db.client.connection.state", state);
+                connections.observe(count as u64, &[state]);
+            }
+        })
+        .build();
+    meter
+        .u64_observable_gauge("db.client.connection.pending_requests")
+        .with_description("Callers who wait for a connection of the pool")
+        .with_callback(move |pending| pending.observe(waiting.pool_use().pending as u64, &[]))
+        .build();
 }
 
 /// Waits for a while; true when there is no more to wait for.

@@ -29,7 +29,7 @@ use opentelemetry_sdk::{
     metrics::SdkMeterProvider,
     trace::{SdkTracerProvider, SpanLimits},
 };
-use prometheus::{Encoder as _, Registry, TextEncoder};
+use prometheus::{Encoder as _, Registry, TextEncoder, process_collector::ProcessCollector};
 use tracing::{Dispatch, level_filters::LevelFilter};
 use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _};
 
@@ -101,6 +101,10 @@ impl Telemetry {
         let tracers = tracers.build();
 
         let registry = Registry::new();
+        // Prometheus' own names: `process_resident_memory_bytes` and so on.
+        registry
+            .register(Box::new(ProcessCollector::for_self()))
+            .map_err(|error| TelemetryError::Metrics(error.to_string()))?;
         let exporter = opentelemetry_prometheus::exporter()
             .with_registry(registry.clone())
             .scope_info_enabled(false)
@@ -155,12 +159,19 @@ impl Telemetry {
         workers: usize,
     ) -> io::Result<tokio::runtime::Runtime> {
         let dispatch = self.dispatch.clone();
-        tokio::runtime::Builder::new_multi_thread()
+        let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(workers)
             .thread_name(name)
             .on_thread_start(move || adopt(&dispatch))
             .enable_all()
-            .build()
+            .build()?;
+        let handle = runtime.handle().clone();
+        self.meter
+            .u64_observable_gauge("ordermesh.runtime.tasks")
+            .with_description("Tasks that are alive: connections, requests, workers")
+            .with_callback(move |tasks| tasks.observe(alive(&handle), &[]))
+            .build();
+        Ok(runtime)
     }
 
     /// An operating system thread that belongs to the service.
@@ -195,6 +206,10 @@ impl Telemetry {
             tracing::debug!(%error, "the meter provider did not stop in time");
         }
     }
+}
+
+fn alive(runtime: &tokio::runtime::Handle) -> u64 {
+    runtime.metrics().num_alive_tasks() as u64
 }
 
 fn adopt(dispatch: &Dispatch) {

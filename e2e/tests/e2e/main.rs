@@ -14,6 +14,7 @@ mod latency;
 mod placing;
 mod poison;
 mod refusals;
+mod resources;
 mod restart;
 mod tracing;
 
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
         .tests(dead_letters::tests())
         .tests(tracing::tests())
         .tests(restart::tests())
+        .tests(resources::tests())
         .tests(latency::tests())
         .run()
 }

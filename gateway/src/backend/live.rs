@@ -8,6 +8,7 @@ use chassis::{
     grpc::{Deadline, ServiceChannel, read},
     kafka::{Outgoing, PublishError, Publisher},
 };
+use opentelemetry::metrics::Meter;
 use proto::{
     analytics::v1::{
         GetFunnelRequest, GetFunnelResponse, GetOrderRateRequest, GetOrderRateResponse,
@@ -59,14 +60,21 @@ pub(crate) struct Live {
 
 impl Live {
     /// Connects when first used. Must be called inside of a tokio runtime.
-    pub(crate) fn new(publisher: Publisher, addresses: &Addresses) -> anyhow::Result<Self> {
-        let channel = |of: &'static str, addresses: &[String]| {
-            ServiceChannel::new(addresses).with_context(|| format!("GATEWAY__{of}_ADDRESSES"))
+    pub(crate) fn new(
+        publisher: Publisher,
+        addresses: &Addresses,
+        meter: &Meter,
+    ) -> anyhow::Result<Self> {
+        let channel = |service: &'static str, addresses: &[String]| {
+            let channel = ServiceChannel::new(addresses)
+                .with_context(|| format!("GATEWAY__{}_ADDRESSES", service.to_ascii_uppercase()))?;
+            channel.observe(meter, service);
+            anyhow::Ok(channel)
         };
-        let history = channel("HISTORY", &addresses.history)?;
-        let payments = channel("PAYMENTS", &addresses.payments)?;
-        let notifier = channel("NOTIFIER", &addresses.notifier)?;
-        let analytics = channel("ANALYTICS", &addresses.analytics)?;
+        let history = channel("history", &addresses.history)?;
+        let payments = channel("payments", &addresses.payments)?;
+        let notifier = channel("notifier", &addresses.notifier)?;
+        let analytics = channel("analytics", &addresses.analytics)?;
         Ok(Self {
             publisher,
             history: HistoryServiceClient::new(history).max_decoding_message_size(MAX_ANSWER_BYTES),

@@ -51,6 +51,7 @@ struct Shared {
     board: Mutex<Board>,
     began: Notify,
     places: Arc<Semaphore>,
+    most_watchers: usize,
 }
 
 impl Hub {
@@ -61,7 +62,13 @@ impl Hub {
             board: Mutex::new(Board::new(options.patience)),
             began: Notify::new(),
             places: Arc::new(Semaphore::new(options.most_watchers)),
+            most_watchers: options.most_watchers,
         }))
+    }
+
+    /// How many callers watch an order.
+    pub(crate) fn watchers(&self) -> usize {
+        self.0.most_watchers - self.0.places.available_permits()
     }
 
     /// Watches an order: its whole current state as soon as it is known, then

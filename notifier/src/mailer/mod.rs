@@ -1,11 +1,13 @@
-//! The port to a mail server, and its two adapters.
+//! The port to a mail server, its two adapters, and what measures them.
 
 mod keep;
+mod measured;
 mod smtp;
 
 use async_trait::async_trait;
 
 pub use keep::Keep;
+pub use measured::Measured;
 pub use smtp::{Smtp, SmtpOptions, SmtpServer, TlsError};
 
 use crate::mail::StoredMail;

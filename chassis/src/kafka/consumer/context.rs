@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     away::Away,
     ledger::Ledger,
-    pipeline::{Lane, Pipeline},
+    pipeline::{Instruments, Lane, Pipeline},
     progress::{PartitionProgress, Progress},
     worker::{self, Limits, Report},
 };
@@ -58,6 +58,7 @@ pub(super) struct LoopContext {
     pub(super) watch: Arc<ClusterWatch>,
     pub(super) away: Away,
     pub(super) progress: Progress,
+    pub(super) instruments: Arc<Instruments>,
     pub(super) partitions: Mutex<Partitions>,
 }
 
@@ -364,6 +365,8 @@ impl ConsumerContext for LoopContext {
         match rebalance {
             Rebalance::Assign(list) => {
                 tracing::info!(partitions = list.count(), "partitions assigned");
+                // Comes at every rebalance, if only with nothing new.
+                self.instruments.rebalanced();
                 self.assign(list);
             }
             Rebalance::Revoke(list) => {

@@ -86,12 +86,15 @@ pub(crate) fn start<H: Handler>(
     let kafka = service.kafka().clone();
     let group = kafka.group(service.name());
     let away = Away::new(service.readiness("dependencies"));
+    let replays = KafkaOptions::replays(service.name());
+    let topics: Vec<&str> = options.topics.iter().copied().chain([&*replays]).collect();
+    let instruments = Instruments::new(service.meter(), &topics);
     let pipeline = pipeline::build(
         handler,
         pipeline::Parts {
             service: service.name(),
             publisher,
-            instruments: Instruments::new(service.meter()),
+            instruments: Arc::clone(&instruments),
             away: away.clone(),
             attempts: options.attempts,
             timeout: options.timeout,
@@ -101,8 +104,6 @@ pub(crate) fn start<H: Handler>(
     let watch = ClusterWatch::new(service.readiness("kafka consumer"));
     let progress = Progress::default();
     publish_status(service, &watch, &progress);
-    let replays = KafkaOptions::replays(service.name());
-    let topics: Vec<&str> = options.topics.iter().copied().chain([&*replays]).collect();
     if let Some(admission) = kafka.admission() {
         admission.subscribe(&group, &topics);
     }
@@ -123,6 +124,7 @@ pub(crate) fn start<H: Handler>(
         watch,
         away,
         progress,
+        instruments,
         partitions: Mutex::new(Partitions::default()),
     };
     let consumer: BaseConsumer<LoopContext> =

@@ -23,11 +23,13 @@ pub(in super::super) struct Instruments {
     retries: Counter<u64>,
     batch: Histogram<u64>,
     duration: Histogram<f64>,
+    age: Histogram<f64>,
+    rebalances: Counter<u64>,
 }
 
 impl Instruments {
-    pub(in super::super) fn new(meter: &Meter) -> Arc<Self> {
-        Arc::new(Self {
+    pub(in super::super) fn new(meter: &Meter, topics: &[&str]) -> Arc<Self> {
+        let instruments = Self {
             records: meter
                 .u64_counter("ordermesh.consumer.records")
                 .with_description("Records settled, by topic and outcome")
@@ -53,7 +55,41 @@ impl Instruments {
                 .with_description("How long batches took until settled, retries included")
                 .with_boundaries(SECONDS.to_vec())
                 .build(),
-        })
+            age: meter
+                .f64_histogram("ordermesh.consumer.event.age")
+                .with_unit("s")
+                .with_description("From a record's timestamp until it was settled, by topic")
+                .with_boundaries(SECONDS.to_vec())
+                .build(),
+            rebalances: meter
+                .u64_counter("ordermesh.consumer.rebalances")
+                .with_description("Times that the group dealt out its partitions anew")
+                .build(),
+        };
+        // A counter that begins at 1 is no increase to who reads it: the first dead
+        // letter must be one.
+        for topic in topics {
+            instruments.retries.add(0, &[destination(topic)]);
+            for class in PoisonClass::ALL {
+                let class = KeyValue::new("class", class.as_str());
+                instruments.dead.add(0, &[destination(topic), class]);
+            }
+        }
+        Arc::new(instruments)
+    }
+
+    pub(in super::super) fn rebalanced(&self) {
+        self.rebalances.add(1, &[]);
+    }
+
+    /// What users wait for: how old a record is when its effect is there.
+    fn settled(&self, since_ms: &[i64], topic: &KeyValue) {
+        let now = now_ms();
+        for since in since_ms {
+            let age = u32::try_from(now.saturating_sub(*since)).unwrap_or(0);
+            let topic = std::slice::from_ref(topic);
+            self.age.record(f64::from(age) / 1_000.0, topic);
+        }
     }
 
     pub(super) fn retried(&self, topic: &str) {
@@ -64,6 +100,10 @@ impl Instruments {
         let class = KeyValue::new("class", class.as_str());
         self.dead.add(1, &[destination(topic), class]);
     }
+}
+
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
 }
 
 fn destination(topic: &str) -> KeyValue {
@@ -103,8 +143,16 @@ where
             this.instruments
                 .batch
                 .record(batch.items.len() as u64, std::slice::from_ref(&topic));
+            let since: Vec<i64> = batch
+                .items
+                .iter()
+                .map(|item| item.record.timestamp_ms())
+                // It has none, or none that says when.
+                .filter(|since| *since > 0)
+                .collect();
             let settled = this.inner.ready().await?.call(batch).await?;
             let instruments = &this.instruments;
+            instruments.settled(&since, &topic);
             instruments
                 .duration
                 .record(start.elapsed().as_secs_f64(), std::slice::from_ref(&topic));
