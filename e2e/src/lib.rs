@@ -3,6 +3,7 @@
 
 pub mod clients;
 pub mod footing;
+pub mod jaeger;
 pub mod orders;
 pub mod process;
 pub mod rest;

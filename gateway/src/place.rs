@@ -15,6 +15,7 @@ use chassis::{
     error::{Error, Reason},
     grpc::Deadline,
     kafka::PublishError,
+    telemetry::span,
 };
 use proto::{
     event::{ContentHash, PlacedOrder},
@@ -67,6 +68,7 @@ impl Placing {
     ) -> Result<Accepted, Error> {
         let content_hash = content::hash(&order);
         let order_id = order_id(&order);
+        span::annotate("ordermesh.order.id", order_id);
         let keyed = order.idempotency_key.is_some();
         if keyed && let Some(known) = self.look_up(backend, order_id, deadline).await {
             return answer_again(order_id, content_hash, &known);

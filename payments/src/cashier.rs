@@ -35,7 +35,7 @@ use chassis::{
     telemetry,
 };
 use futures::future::join_all;
-use proto::{id::PaymentId, time::UnixMicros};
+use proto::{event::PaymentResult, id::PaymentId, time::UnixMicros};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout},
@@ -257,6 +257,7 @@ impl Cashier {
             parent: &job.span,
             "charge",
             otel.kind = "client",
+            ordermesh.payment.outcome = Empty,
             otel.status_code = Empty,
             error.type = Empty,
         );
@@ -276,8 +277,14 @@ impl Cashier {
         if !matches!(answer, Err(ChargeError::Unavailable(_))) {
             self.answers.fetch_add(1, Ordering::Relaxed);
         }
-        if let Err(error) = &answer {
-            telemetry::span::fail(&span, metrics::kind(error), error);
+        match &answer {
+            Ok(answer) => {
+                span.record("ordermesh.payment.outcome", metrics::result(answer.result));
+                if let PaymentResult::Declined(code) = answer.result {
+                    telemetry::span::fail(&span, "declined", code.as_str_name());
+                }
+            }
+            Err(error) => telemetry::span::fail(&span, metrics::kind(error), error),
         }
         self.metrics.charged(start.elapsed(), &answer);
         answer

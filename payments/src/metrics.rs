@@ -72,7 +72,7 @@ impl Metrics {
     }
 }
 
-const fn result(result: PaymentResult) -> &'static str {
+pub(crate) const fn result(result: PaymentResult) -> &'static str {
     match result {
         PaymentResult::Captured => "captured",
         PaymentResult::Declined(_) => "declined",

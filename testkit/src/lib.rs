@@ -13,18 +13,21 @@
 //! | [`postgres`] | PostgreSQL with a fresh database for each test |
 //! | [`smtp`] | a mail server that keeps what it is sent, or refuses it |
 //! | [`otlp`] | a trace collector that can be asked |
+//! | [`jaeger`], [`prometheus`] | what shows traces and metrics to people |
 //! | [`proxy`] | a TCP link that can be cut, slowed or swallowed |
 //! | [`process`] | child processes that cannot outlive the test |
 //! | [`wait`], [`ports`] | conditions awaited, ports nobody else gets |
 
 mod cache;
 pub mod harness;
+pub mod jaeger;
 pub mod kafka;
 mod maven;
 pub mod otlp;
 pub mod ports;
 pub mod postgres;
 pub mod process;
+pub mod prometheus;
 pub mod proxy;
 pub mod smtp;
 mod sync;

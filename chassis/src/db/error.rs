@@ -23,6 +23,15 @@ impl DbError {
         matches!(self, Self::Unavailable(_))
     }
 
+    /// A short name for spans; a database's own words may hold private data.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::Conflict(_) => "conflict",
+            Self::Statement(_) => "statement",
+        }
+    }
+
     pub(super) fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict(_))
     }

@@ -14,6 +14,10 @@ mod sqlite;
 mod statement;
 mod url;
 
+use tracing::Instrument as _;
+
+use crate::telemetry;
+
 pub use error::DbError;
 pub use migrate::Migrations;
 pub use postgres::{AsyncFnSend, PgPool};
@@ -30,6 +34,20 @@ pub struct PoolUse {
     pub idle: usize,
     /// Callers who wait for one; SQLite's pools do not tell.
     pub pending: usize,
+}
+
+/// A query within a span of its own.
+async fn traced<T>(
+    system: &'static str,
+    operation: &'static str,
+    query: impl Future<Output = Result<T, DbError>>,
+) -> Result<T, DbError> {
+    let span = telemetry::span::database(system, operation);
+    let result = query.instrument(span.clone()).await;
+    if let Err(error) = &result {
+        telemetry::span::fail(&span, error.kind(), error.kind());
+    }
+    result
 }
 
 /// A database that is connected and migrated.

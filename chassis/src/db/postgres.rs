@@ -14,7 +14,10 @@ use diesel_async::{
 use rand::Rng as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{DbError, PoolSize, PoolUse, statement};
+use super::{DbError, PoolSize, PoolUse, statement, traced};
+
+/// The semantic conventions' name for it.
+const SYSTEM: &str = "postgresql";
 
 /// How long to wait for a new connection: the server is there or it is away.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -99,10 +102,13 @@ impl PgPool {
     where
         F: for<'c> AsyncFnSend<&'c mut AsyncPgConnection, QueryResult<T>, Fut: Send> + Sync,
     {
-        let mut connection = self.get().await?;
-        let result = bounded(query(&mut connection)).await;
-        give_back(connection, &result);
-        result
+        traced(SYSTEM, "read", async {
+            let mut connection = self.get().await?;
+            let result = bounded(query(&mut connection)).await;
+            give_back(connection, &result);
+            result
+        })
+        .await
     }
 
     /// Runs a transaction, again when another one was in its way. The closure
@@ -112,10 +118,10 @@ impl PgPool {
         T: Send,
         F: for<'c> AsyncFnSend<&'c mut AsyncPgConnection, QueryResult<T>, Fut: Send> + Sync,
     {
-        self.repeated(async |connection: &mut Object<AsyncPgConnection>| {
+        let transaction = self.repeated(async |connection: &mut Object<AsyncPgConnection>| {
             AsyncPgConnection::transaction(connection, &body).await
-        })
-        .await
+        });
+        traced(SYSTEM, "transaction", transaction).await
     }
 
     /// Runs one writing statement, again when another one was in its way. A
@@ -125,10 +131,10 @@ impl PgPool {
         T: Send,
         F: for<'c> AsyncFnSend<&'c mut AsyncPgConnection, QueryResult<T>, Fut: Send> + Sync,
     {
-        self.repeated(async |connection: &mut Object<AsyncPgConnection>| {
+        let write = self.repeated(async |connection: &mut Object<AsyncPgConnection>| {
             statement(connection).await
-        })
-        .await
+        });
+        traced(SYSTEM, "write", write).await
     }
 
     async fn repeated<T, F>(&self, body: F) -> Result<T, DbError>

@@ -12,7 +12,10 @@ use diesel::{
     r2d2::{ConnectionManager, CustomizeConnection, Error as R2d2Error, Pool},
 };
 
-use super::{DbError, PoolSize, PoolUse};
+use super::{DbError, PoolSize, PoolUse, traced};
+
+/// The semantic conventions' name for it.
+const SYSTEM: &str = "sqlite";
 
 /// How long to wait for a connection. A writer waits for the writer before it.
 const ACQUIRE: Duration = Duration::from_secs(10);
@@ -89,11 +92,11 @@ impl SqlitePool {
         query: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, DbError> {
         let pool = self.readers.clone();
-        blocking(move || {
+        let read = blocking(move || {
             let mut connection = pool.get().map_err(away)?;
             Ok(query(&mut connection)?)
-        })
-        .await
+        });
+        traced(SYSTEM, "read", read).await
     }
 
     /// Runs a transaction on the writer.
@@ -102,11 +105,11 @@ impl SqlitePool {
         body: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, DbError> {
         let pool = self.writer.clone();
-        blocking(move || {
+        let transaction = blocking(move || {
             let mut connection = pool.get().map_err(away)?;
             Ok(connection.immediate_transaction(body)?)
-        })
-        .await
+        });
+        traced(SYSTEM, "transaction", transaction).await
     }
 
     /// Runs something on the writer outside of a transaction.

@@ -6,8 +6,9 @@
 //! [`Telemetry::thread`] see to that.
 //!
 //! Invariant: telemetry never slows or fails the work. Spans go into a bounded
-//! queue that drops when full; without an endpoint nothing is exported at all.
+//! queue that drops what does not fit, and counts it; without an endpoint nothing is exported at all.
 
+mod bounded;
 mod exporter;
 mod logs;
 mod options;
@@ -25,7 +26,9 @@ use std::{
 };
 
 use opentelemetry::{metrics::Meter, metrics::MeterProvider as _, trace::TracerProvider as _};
+use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_sdk::{
+    logs::SdkLoggerProvider,
     metrics::SdkMeterProvider,
     trace::{SdkTracerProvider, SpanLimits},
 };
@@ -33,6 +36,9 @@ use prometheus::{Encoder as _, Registry, TextEncoder, process_collector::Process
 use tracing::{Dispatch, level_filters::LevelFilter};
 use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _};
 
+use bounded::Bounded;
+pub use exporter::Endpoints;
+use exporter::Exporters;
 pub use logs::LogFormat;
 pub use options::{SamplerOption, TelemetryOptions};
 pub use propagation::{HeaderCarrier, extract, inject, traceparent};
@@ -60,6 +66,8 @@ pub struct Telemetry {
     dispatch: Dispatch,
     tracers: SdkTracerProvider,
     meters: SdkMeterProvider,
+    /// While logs are exported.
+    loggers: Option<SdkLoggerProvider>,
     meter: Meter,
     registry: Registry,
     /// Where the exporter's connection lives, while there is one.
@@ -85,20 +93,16 @@ impl Telemetry {
     pub fn new(service: &'static str, options: &TelemetryOptions) -> Result<Self, TelemetryError> {
         LazyLock::force(&SECOND);
         let resource = resource::of(service, options);
-        let mut tracers = SdkTracerProvider::builder()
-            .with_resource(resource.clone())
-            .with_sampler(sampler::from_options(options))
-            .with_span_limits(SpanLimits {
-                max_links_per_span: MAX_LINKS,
-                ..SpanLimits::default()
-            });
-        let mut exporter_thread = None;
-        if let Some(endpoint) = options.traces_endpoint() {
-            let (exporter, thread) = exporter::connect(endpoint, options.export_timeout)?;
-            tracers = tracers.with_batch_exporter(exporter);
-            exporter_thread = Some(Arc::new(thread));
-        }
-        let tracers = tracers.build();
+        let exporters = exporter::connect(&options.endpoints, options.export_timeout)?;
+        let (spans, metrics, logs, thread) = match exporters {
+            Some(Exporters {
+                spans,
+                metrics,
+                logs,
+                thread,
+            }) => (spans, metrics, logs, Some(Arc::new(thread))),
+            None => (None, None, None, None),
+        };
 
         let registry = Registry::new();
         // Prometheus' own names: `process_resident_memory_bytes` and so on.
@@ -110,14 +114,38 @@ impl Telemetry {
             .scope_info_enabled(false)
             .build()
             .map_err(|error| TelemetryError::Metrics(error.to_string()))?;
-        let meters = SdkMeterProvider::builder()
-            .with_resource(resource)
-            .with_reader(exporter)
-            .build();
+        let mut meters = SdkMeterProvider::builder()
+            .with_resource(resource.clone())
+            .with_reader(exporter);
+        if let Some(metrics) = metrics {
+            meters = meters.with_periodic_exporter(metrics);
+        }
+        let meters = meters.build();
         let meter = meters.meter("ordermesh");
         build_info(&meter);
 
-        let logs = logs::layer(service, options.log_format).with_filter(filter(&options.log));
+        let mut tracers = SdkTracerProvider::builder()
+            .with_resource(resource.clone())
+            .with_sampler(sampler::from_options(options))
+            .with_span_limits(SpanLimits {
+                max_links_per_span: MAX_LINKS,
+                ..SpanLimits::default()
+            });
+        if let Some(spans) = spans {
+            tracers = tracers.with_span_processor(Bounded::new(spans, options.queue, &meter));
+        }
+        let tracers = tracers.build();
+        let loggers = logs.map(|logs| {
+            SdkLoggerProvider::builder()
+                .with_resource(resource)
+                .with_batch_exporter(logs)
+                .build()
+        });
+
+        let written = logs::layer(service, options.log_format).with_filter(filter(&options.log));
+        let exported = loggers.as_ref().map(|loggers| {
+            OpenTelemetryTracingBridge::new(loggers).with_filter(filter(&options.log))
+        });
         let spans = tracing_opentelemetry::layer()
             .with_tracer(tracers.tracer("ordermesh"))
             .with_location(false)
@@ -126,14 +154,16 @@ impl Telemetry {
             .with_level(false)
             .with_tracked_inactivity(false)
             .with_filter(LevelFilter::INFO);
-        let dispatch = Dispatch::new(tracing_subscriber::registry().with(spans).with(logs));
+        let layers = tracing_subscriber::registry().with(spans).with(written);
+        let dispatch = Dispatch::new(layers.with(exported));
         Ok(Self {
             dispatch,
             tracers,
             meters,
+            loggers,
             meter,
             registry,
-            _exporter: exporter_thread,
+            _exporter: thread,
         })
     }
 
@@ -201,6 +231,11 @@ impl Telemetry {
     pub fn flush(&self, within: Duration) {
         if let Err(error) = self.tracers.shutdown_with_timeout(within) {
             tracing::debug!(%error, "the last spans were not exported");
+        }
+        if let Some(loggers) = &self.loggers
+            && let Err(error) = loggers.shutdown_with_timeout(within)
+        {
+            tracing::debug!(%error, "the last logs were not exported");
         }
         if let Err(error) = self.meters.shutdown_with_timeout(within) {
             tracing::debug!(%error, "the meter provider did not stop in time");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
-use super::LogFormat;
+use super::{Endpoints, LogFormat};
 use crate::config::{Config, Setting};
 
 /// How root spans are sampled (OpenTelemetry's `OTEL_TRACES_SAMPLER`).
@@ -24,10 +24,12 @@ pub enum SamplerOption {
 /// Settings of a service's telemetry.
 #[derive(Debug, Clone)]
 pub struct TelemetryOptions {
-    /// `OTEL_SDK_DISABLED`: no spans leave the process.
-    pub disabled: bool,
-    /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, else `OTEL_EXPORTER_OTLP_ENDPOINT`.
-    pub endpoint: Option<String>,
+    /// Where the signals go: `OTEL_EXPORTER_OTLP_<SIGNAL>_ENDPOINT`, else
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`; nowhere under `OTEL_SDK_DISABLED`. Metrics and
+    /// logs only when `OTEL_<SIGNAL>_EXPORTER` is `otlp`, spans unless it is `none`.
+    pub endpoints: Endpoints,
+    /// `OTEL_BSP_MAX_QUEUE_SIZE`: spans that wait for the collector; default 2,048.
+    pub queue: usize,
     /// `OTEL_EXPORTER_OTLP_TIMEOUT`, in milliseconds there; default 10 s.
     pub export_timeout: Duration,
     /// How root spans are sampled.
@@ -63,11 +65,27 @@ impl TelemetryOptions {
             "new traces a second when OTEL_TRACES_SAMPLER is not set",
         );
         let (sampler, parent_based) = read_sampler(config, per_second);
+        let endpoints = read_endpoints(config);
+        let queue = match config.standard_variable("OTEL_BSP_MAX_QUEUE_SIZE") {
+            None => 2_048,
+            Some(text) => text.parse().unwrap_or_else(|_| {
+                config.mistake("OTEL_BSP_MAX_QUEUE_SIZE", "must be a number of spans");
+                0
+            }),
+        };
+        if let Some(names) = config.standard_variable("OTEL_PROPAGATORS")
+            && !names.split(',').any(|name| name.trim() == "tracecontext")
+        {
+            // One order is one trace, across services that may be set differently.
+            config.mistake(
+                "OTEL_PROPAGATORS",
+                "must have tracecontext: the W3C trace context is what services here speak",
+            );
+        }
         let variable = |name| config.standard_variable(name);
         Self {
-            disabled: variable("OTEL_SDK_DISABLED").is_some_and(|v| v.eq_ignore_ascii_case("true")),
-            endpoint: variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-                .or_else(|| variable("OTEL_EXPORTER_OTLP_ENDPOINT")),
+            endpoints,
+            queue,
             export_timeout: variable("OTEL_EXPORTER_OTLP_TIMEOUT")
                 .and_then(|millis| millis.parse().ok())
                 .map_or(Duration::from_secs(10), Duration::from_millis),
@@ -81,10 +99,42 @@ impl TelemetryOptions {
             log_format,
         }
     }
+}
 
-    /// Where spans go, if anywhere.
-    pub fn traces_endpoint(&self) -> Option<&str> {
-        self.endpoint.as_deref().filter(|_| !self.disabled)
+/// Where each signal goes, as OpenTelemetry's specification of SDK environment
+/// variables has it, but for what is sent without being asked for: a collector that
+/// is named is for spans.
+fn read_endpoints(config: &mut Config) -> Endpoints {
+    let disabled = config
+        .standard_variable("OTEL_SDK_DISABLED")
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let mut endpoint = |signal: &str, by_default: bool| {
+        let exporter = format!("OTEL_{signal}_EXPORTER");
+        let wanted = match config.standard_variable(&exporter).as_deref() {
+            None => by_default,
+            Some("none") => false,
+            Some("otlp") => true,
+            // What `/metrics` and standard error always have.
+            Some("prometheus") if signal == "METRICS" => false,
+            Some("console") if signal == "LOGS" => false,
+            Some(_) => {
+                config.mistake(&exporter, "must be otlp or none");
+                false
+            }
+        };
+        let own = format!("OTEL_EXPORTER_OTLP_{signal}_ENDPOINT");
+        let named = config
+            .standard_variable(&own)
+            .or_else(|| config.standard_variable("OTEL_EXPORTER_OTLP_ENDPOINT"));
+        // Without an endpoint spans go nowhere, but who asks by name for metrics
+        // or logs gets the specification's default.
+        let default = (!by_default).then(|| "http://localhost:4317".to_owned());
+        (wanted && !disabled).then(|| named.or(default)).flatten()
+    };
+    Endpoints {
+        traces: endpoint("TRACES", true),
+        metrics: endpoint("METRICS", false),
+        logs: endpoint("LOGS", false),
     }
 }
 
@@ -145,11 +195,45 @@ mod tests {
 
     #[test]
     fn nothing_is_exported_without_an_endpoint_or_when_disabled() {
-        assert_eq!(read(&[]).0.traces_endpoint(), None);
+        let endpoints = |pairs: &[_]| read(pairs).0.endpoints;
+        assert_eq!(endpoints(&[]), Endpoints::default());
         let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317");
-        assert!(read(&[endpoint]).0.traces_endpoint().is_some());
-        let disabled = read(&[endpoint, ("OTEL_SDK_DISABLED", "true")]).0;
-        assert_eq!(disabled.traces_endpoint(), None);
+        let spans_only = Endpoints {
+            traces: Some(endpoint.1.to_owned()),
+            ..Endpoints::default()
+        };
+        assert_eq!(endpoints(&[endpoint]), spans_only);
+        for off in [
+            ("OTEL_SDK_DISABLED", "true"),
+            ("OTEL_TRACES_EXPORTER", "none"),
+        ] {
+            assert_eq!(endpoints(&[endpoint, off]), Endpoints::default());
+        }
+    }
+
+    #[test]
+    fn metrics_and_logs_are_exported_when_asked_for() {
+        let (options, result) = read(&[
+            ("OTEL_METRICS_EXPORTER", "otlp"),
+            ("OTEL_LOGS_EXPORTER", "otlp"),
+            ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://logs:4317"),
+        ]);
+        result.unwrap();
+        assert_eq!(options.endpoints.traces, None);
+        assert_eq!(
+            options.endpoints.metrics.as_deref(),
+            Some("http://localhost:4317")
+        );
+        assert_eq!(options.endpoints.logs.as_deref(), Some("http://logs:4317"));
+    }
+
+    #[test]
+    fn only_the_w3c_trace_context_is_spoken() {
+        read(&[("OTEL_PROPAGATORS", "tracecontext,baggage")])
+            .1
+            .unwrap();
+        assert!(read(&[("OTEL_PROPAGATORS", "b3")]).1.is_err());
+        assert!(read(&[("OTEL_TRACES_EXPORTER", "zipkin")]).1.is_err());
     }
 
     #[test]

@@ -123,6 +123,23 @@ pub(crate) fn batch(topic: &str, partition: i32, records: usize, group: &str) ->
     )
 }
 
+/// A round trip or more to a database, within what is going on. By itself it is
+/// nothing that a trace should begin with: polls and probes would fill the store.
+pub(crate) fn database(system: &'static str, operation: &'static str) -> Span {
+    if Span::current().is_none() {
+        return Span::none();
+    }
+    tracing::info_span!(
+        "database",
+        otel.name = operation,
+        otel.kind = "client",
+        db.system.name = system,
+        db.operation.name = operation,
+        otel.status_code = tracing::field::Empty,
+        error.type = tracing::field::Empty,
+    )
+}
+
 /// Work that continues a trace which was stored as a `traceparent`, for
 /// instance a mail that is sent after its order's records were worked on.
 /// `kind` is an OpenTelemetry span kind: `client`, `internal`, …
@@ -145,6 +162,19 @@ pub fn continued(name: &str, kind: &'static str, traceparent: Option<&str>) -> S
 pub fn fail(span: &Span, error_type: &str, message: impl std::fmt::Display) {
     span.record("error.type", error_type);
     span.set_status(Status::error(message.to_string()));
+}
+
+/// Adds an attribute of ours, `ordermesh.…`, to what is going on. An id, never
+/// anything of a person.
+pub fn annotate(key: &'static str, id: impl std::fmt::Display) {
+    let span = Span::current();
+    if is_sampled(&span) {
+        span.set_attribute(key, id.to_string());
+    }
+}
+
+fn is_sampled(span: &Span) -> bool {
+    propagation::span_context(&span.context()).is_sampled()
 }
 
 /// The `traceparent` of a span, or `None` when it has no valid context.

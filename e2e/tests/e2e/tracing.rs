@@ -1,107 +1,287 @@
-//! One order is one trace, across Kafka, through all five services.
+//! One order is one trace, across Kafka, through all five services; as the
+//! collector gets it, and as Jaeger shows it.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use e2e::{
-    footing::{Footing, SERVICES},
-    orders::{example, new_user},
+    footing::{Footing, Kind as FootingKind, SERVICES},
+    jaeger::Query,
+    orders::{example, example_request, example_with, new_user},
+    process::start,
 };
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use testkit::{
-    harness::Test,
-    otlp::{Kind, Span},
+    harness::{Needs, Test},
+    jaeger::Jaeger,
+    otlp::{Kind, Span, Status, render},
+    process::Scratch,
 };
+use tokio::sync::OnceCell;
 
-use crate::on_both;
+use crate::{on_both, on_cluster};
+
+/// How long spans may take to arrive: they leave in batches, every 5 s.
+const ARRIVED: Duration = Duration::from_secs(30);
+/// Orders whose records come in batches.
+const MANY: usize = 500;
 
 pub(crate) fn tests() -> Vec<Test> {
-    on_both(
+    let jaeger = |test: Test| test.needs([Needs::Kafka, Needs::Postgres, Needs::Jaeger]);
+    let mut tests: Vec<Test> = on_both(
         "one order is one trace with the right parents and kinds",
         one_trace,
     )
-    .into()
+    .into();
+    tests.extend([
+        jaeger(on_cluster(
+            "jaeger shows an order over REST whole",
+            over_rest,
+        )),
+        jaeger(on_cluster(
+            "jaeger shows an order over gRPC whole",
+            over_grpc,
+        )),
+        jaeger(on_cluster(
+            "jaeger shows where an order was declined",
+            declined,
+        )),
+        jaeger(on_cluster("jaeger links a batch to its records", batch)),
+    ]);
+    tests
 }
 
-fn all_there(spans: &[Span]) -> bool {
+/// A system that sends its spans to a Jaeger.
+struct Shown {
+    footing: Footing,
+    jaeger: Query,
+    _running: Jaeger,
+}
+
+impl Shown {
+    async fn start() -> anyhow::Result<Self> {
+        let running = Jaeger::launch().await?;
+        let endpoint = running.endpoint();
+        let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str())];
+        Ok(Self {
+            footing: Footing::start(FootingKind::Cluster, &settings).await?,
+            jaeger: Query::new(running.query()),
+            _running: running,
+        })
+    }
+
+    async fn shared() -> anyhow::Result<&'static Self> {
+        static SHOWN: OnceCell<Shown> = OnceCell::const_new();
+        SHOWN.get_or_try_init(Self::start).await
+    }
+
+    /// The whole trace of an order that has just been placed.
+    async fn trace(&self, order: &str, trace: &str) -> anyhow::Result<Vec<Span>> {
+        let path = format!("/orders/{order}?wait=20s&until=final");
+        self.footing.rest.get(&path).await?;
+        let is_whole = |spans: &[Span]| has_all(spans, 2);
+        let spans = self.jaeger.wait_for_trace(trace, is_whole, ARRIVED).await?;
+        println!("{}", render(&spans));
+        Ok(spans)
+    }
+}
+
+/// Whether every service has done its part, with so many mails.
+fn has_all(spans: &[Span], mails: usize) -> bool {
     let services: BTreeSet<&str> = spans.iter().map(|span| span.service.as_str()).collect();
     let count = |name: &str| spans.iter().filter(|span| span.name == name).count();
     services.len() == SERVICES.len()
         && count("process orders.v1") == 4
         && count("process payments.v1") == 3
-        && count("process notifications.v1") == 2
+        && count("process notifications.v1") == mails
 }
 
 async fn one_trace(footing: &'static Footing) -> anyhow::Result<()> {
-    let placed = footing
-        .rest
-        .post("/order", &example(new_user()))
-        .await?
-        .json();
+    let order = example(new_user());
+    let placed = footing.rest.post("/order", &order).await?.json();
     let id = placed["orderId"].as_str().unwrap_or_default();
     let trace_id = placed["traceId"].as_str().unwrap_or_default();
-    footing
-        .rest
-        .get(&format!("/orders/{id}?wait=20s&until=final"))
-        .await?;
+    let path = format!("/orders/{id}?wait=20s&until=final");
+    footing.rest.get(&path).await?;
+    let is_whole = |spans: &[Span]| has_all(spans, 2);
     let spans = footing
         .otlp
-        .wait_for_trace(trace_id, all_there, Duration::from_secs(30))
-        .await
-        .map_err(|error| anyhow::anyhow!("{error}\n{}", footing.otlp.render_tree(trace_id)))?;
-    println!("{}", footing.otlp.render_tree(trace_id));
+        .wait_for_trace(trace_id, is_whole, ARRIVED)
+        .await?;
+    examine(&spans, "POST /order");
+    Ok(())
+}
 
-    let parent = |span: &Span| {
-        spans
-            .iter()
-            .find(|other| other.span_id == span.parent_span_id)
-    };
+async fn over_rest() -> anyhow::Result<()> {
+    let shown = Shown::shared().await?;
+    let order = example(new_user());
+    let placed = shown.footing.rest.post("/order", &order).await?.json();
+    let id = placed["orderId"].as_str().unwrap_or_default();
+    let trace = placed["traceId"].as_str().unwrap_or_default();
+    let spans = shown.trace(id, trace).await?;
+    examine(&spans, "POST /order");
+    for span in &spans {
+        assert_eq!(span.status, Status::Unset, "{} failed", span.name);
+    }
+    Ok(())
+}
+
+async fn over_grpc() -> anyhow::Result<()> {
+    let shown = Shown::shared().await?;
+    let mut orders = shown.footing.clients.orders.clone();
+    let placed = orders.place_order(example_request(new_user())).await?;
+    let placed = placed.into_inner();
+    let spans = shown.trace(&placed.order_id, &placed.trace_id).await?;
+    examine(&spans, "ordermesh.orders.v1.OrderService/PlaceOrder");
+    Ok(())
+}
+
+async fn declined() -> anyhow::Result<()> {
+    let shown = Shown::shared().await?;
+    let order = example_with(new_user(), "paymentToken", "tok_declined".into());
+    let placed = shown.footing.rest.post("/order", &order).await?.json();
+    let id = placed["orderId"].as_str().unwrap_or_default();
+    let trace = placed["traceId"].as_str().unwrap_or_default();
+    let path = format!("/orders/{id}?wait=20s&until=final");
+    shown.footing.rest.get(&path).await?;
+    let is_whole = |spans: &[Span]| has_all(spans, 1);
+    let spans = shown
+        .jaeger
+        .wait_for_trace(trace, is_whole, ARRIVED)
+        .await?;
+    println!("{}", render(&spans));
+    let failed: Vec<_> = spans
+        .iter()
+        .filter(|span| span.status == Status::Error)
+        .map(|span| (span.service.as_str(), span.name.as_str()))
+        .collect();
+    assert_eq!(failed, [("payments", "charge")], "{}", render(&spans));
+    Ok(())
+}
+
+/// Checks that a trace of an order is one: one root, no orphan, each part under
+/// what caused it.
+fn examine(spans: &[Span], root: &str) {
+    let tree = render(spans);
     let roots: Vec<_> = spans.iter().filter(|span| span.is_root()).collect();
-    assert_eq!(roots.len(), 1, "one root");
+    assert_eq!(roots.len(), 1, "one root\n{tree}");
     assert_eq!(
         (roots[0].name.as_str(), roots[0].kind),
-        ("POST /order", Kind::Server)
+        (root, Kind::Server)
     );
     for span in spans.iter().filter(|span| !span.is_root()) {
-        let parent = parent(span);
-        assert!(
-            parent.is_some(),
-            "{} of {} has a parent that is not here",
-            span.name,
-            span.service
-        );
-        let expected = match span.name.as_str() {
-            name if name.starts_with("process ") => {
-                assert_eq!(span.kind, Kind::Consumer, "{name}");
-                Some(name.replace("process", "send"))
-            }
-            name if name.starts_with("send ") && name != "send mail" => {
-                assert_eq!(span.kind, Kind::Producer, "{name}");
-                None
-            }
-            _ => None,
+        let parent = spans
+            .iter()
+            .find(|other| other.span_id == span.parent_span_id)
+            .unwrap_or_else(|| panic!("{} is an orphan\n{tree}", span.name));
+        let (name, under) = (span.name.as_str(), parent.name.as_str());
+        let (kind, caused) = match name {
+            "process orders.v1" => (Kind::Consumer, under == "send orders.v1"),
+            "process payments.v1" => (Kind::Consumer, under == "send payments.v1"),
+            "process notifications.v1" => (Kind::Consumer, under == "send notifications.v1"),
+            "send orders.v1" => (Kind::Producer, under == root),
+            "send payments.v1" => (Kind::Producer, under == "process orders.v1"),
+            "send notifications.v1" => (Kind::Producer, under.starts_with("process ")),
+            "send mail" => (Kind::Client, under.starts_with("process ")),
+            "charge" => (Kind::Client, under == "process orders.v1"),
+            "read" | "write" | "transaction" => (Kind::Client, true),
+            // Calls of one service to another.
+            _ => (span.kind, matches!(span.kind, Kind::Client | Kind::Server)),
         };
-        if let (Some(expected), Some(parent)) = (expected, parent) {
-            assert_eq!(parent.name, expected, "what produced it is its parent");
-            assert_eq!(parent.kind, Kind::Producer);
+        assert!(caused, "{name} is under {under}\n{tree}");
+        assert_eq!(span.kind, kind, "{name}");
+        for value in span.attributes.values() {
+            assert!(!value.contains('@'), "an address in {name}: {value}");
         }
     }
     let of = |name: &str| -> Vec<&str> {
-        spans
-            .iter()
-            .filter(|s| s.name == name)
-            .map(|s| s.service.as_str())
-            .collect()
+        let named = spans.iter().filter(|span| span.name == name);
+        let mut services: Vec<_> = named.map(|span| span.service.as_str()).collect();
+        services.sort_unstable();
+        services
     };
+    assert_eq!(
+        of("process orders.v1"),
+        ["analytics", "history", "notifier", "payments"]
+    );
     assert_eq!(of("send orders.v1"), ["gateway"]);
     assert_eq!(of("send payments.v1"), ["payments"]);
+    assert_eq!(of("charge"), ["payments"]);
+    assert_eq!(of("send mail"), ["notifier", "notifier"]);
     assert_eq!(of("send notifications.v1"), ["notifier", "notifier"]);
-    for span in &spans {
-        for value in span.attributes.values() {
-            assert!(
-                !value.contains('@'),
-                "an address in a span: {} {value}",
-                span.name
-            );
-        }
+    for service in ["analytics", "history", "notifier", "payments"] {
+        let stores = |span: &&Span| {
+            span.service == service && span.attributes.contains_key("db.system.name")
+        };
+        assert!(
+            spans.iter().any(|span| stores(&span)),
+            "{service} has no database span\n{tree}"
+        );
     }
+}
+
+/// Records that came while history was down are worked on in batches: each is in
+/// its own order's trace, and the batch links to it.
+async fn batch() -> anyhow::Result<()> {
+    let running = Jaeger::launch().await?;
+    let endpoint = running.endpoint();
+    let settings = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "100000"),
+    ];
+    let footing = Footing::prepare(FootingKind::Cluster, &settings).await?;
+    let scratch = Scratch::new("batch")?;
+    let _gateway = start(&footing, "gateway", &scratch).await?;
+    let placed: Vec<String> = stream::iter(0..MANY)
+        .map(async |_| {
+            let order = example(new_user());
+            let placed = footing.rest.post("/order", &order).await?.json();
+            anyhow::Ok(placed["traceId"].as_str().unwrap_or_default().to_owned())
+        })
+        .buffer_unordered(32)
+        .try_collect()
+        .await?;
+    let _history = start(&footing, "history", &scratch).await?;
+    let jaeger = Query::new(running.query());
+    let batches = testkit::wait::until("every record to be worked on", ARRIVED, async || {
+        let processed = jaeger.find("history", "process orders.v1").await?;
+        let worked_on = processed
+            .iter()
+            .filter(|span| span.name == "process orders.v1")
+            .count();
+        anyhow::ensure!(worked_on == MANY, "{worked_on} of {MANY}");
+        let batches = jaeger.find("history", "batch orders.v1").await?;
+        let batches = batches.into_iter();
+        let batches: Vec<Span> = batches.filter(|s| s.name == "batch orders.v1").collect();
+        let told = |span: &Span| {
+            span.attribute("messaging.batch.message_count")?
+                .parse()
+                .ok()
+        };
+        let linked: usize = batches.iter().map(|span| span.links.len()).sum();
+        let counted: usize = batches.iter().filter_map(told).sum();
+        anyhow::ensure!(linked == counted && linked > MANY / 2, "{linked} links");
+        Ok(batches)
+    })
+    .await?;
+    let mut times = BTreeMap::<&str, usize>::new();
+    for link in batches.iter().flat_map(|batch| &batch.links) {
+        *times.entry(&link.trace_id).or_default() += 1;
+    }
+    assert!(
+        times.values().all(|times| *times == 1),
+        "a record is linked once"
+    );
+    assert!(
+        times
+            .keys()
+            .all(|trace| placed.iter().any(|of| of == trace)),
+        "each link leads into an order's trace"
+    );
+    let largest = batches.iter().map(|batch| batch.links.len()).max();
+    println!("{} batches, the largest of {largest:?}", batches.len());
+    assert!(largest > Some(20));
     Ok(())
 }

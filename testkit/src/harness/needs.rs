@@ -2,7 +2,7 @@
 
 use std::env;
 
-use crate::{kafka, postgres};
+use crate::{jaeger, kafka, postgres, prometheus};
 
 /// A real part that a test runs against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +11,10 @@ pub enum Needs {
     Kafka,
     /// PostgreSQL: `mvn` (and so `java`) in PATH until the cache has it.
     Postgres,
+    /// Jaeger: `go` in PATH until the cache has it.
+    Jaeger,
+    /// Prometheus: `prometheus` in PATH.
+    Prometheus,
 }
 
 impl Needs {
@@ -19,6 +23,8 @@ impl Needs {
         match self {
             Self::Kafka => kafka::install().await,
             Self::Postgres => postgres::install().await,
+            Self::Jaeger => jaeger::install().await,
+            Self::Prometheus => prometheus::installed(),
         }
         .map_err(|error| format!("{self:?}: {error:#}"))
     }

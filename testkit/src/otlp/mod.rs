@@ -126,6 +126,11 @@ impl Drop for Sink {
     }
 }
 
+/// Spans as an indented tree, as [`Sink::render_tree`] does it.
+pub fn render(spans: &[Span]) -> String {
+    tree::render(spans)
+}
+
 fn of_trace(spans: &[Span], trace_id: &str) -> Vec<Span> {
     let wanted = |span: &&Span| span.trace_id.eq_ignore_ascii_case(trace_id);
     spans.iter().filter(wanted).cloned().collect()
