@@ -90,14 +90,17 @@ impl Placing {
             content_hash,
         };
         match tokio::time::timeout_at(deadline.instant(), backend.publish_order(&placed)).await {
-            Ok(Ok(())) => Ok(Accepted {
-                order_id,
-                status: OrderStatus::Accepted,
-                total: placed.total.minor,
-                currency_code: placed.total.currency.code().to_owned(),
-                at: placed.placed_at,
-                trace_id: crate::trace_id(),
-            }),
+            Ok(Ok(())) => {
+                tracing::debug!(%order_id, "order accepted");
+                Ok(Accepted {
+                    order_id,
+                    status: OrderStatus::Accepted,
+                    total: placed.total.minor,
+                    currency_code: placed.total.currency.code().to_owned(),
+                    at: placed.placed_at,
+                    trace_id: crate::trace_id(),
+                })
+            }
             Ok(Err(failure)) => Err(not_accepted(failure, order_id, keyed)),
             Err(_) => Err(in_doubt(
                 Error::new(Reason::DeadlineExceeded, doubt(keyed)),

@@ -11,6 +11,7 @@ mod doors;
 mod exactly_once;
 mod idempotency;
 mod latency;
+mod metrics;
 mod placing;
 mod poison;
 mod refusals;
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
         .tests(poison::tests())
         .tests(dead_letters::tests())
         .tests(tracing::tests())
+        .tests(metrics::tests())
         .tests(restart::tests())
         .tests(resources::tests())
         .tests(latency::tests())

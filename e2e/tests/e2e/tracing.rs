@@ -255,10 +255,9 @@ async fn batch() -> anyhow::Result<()> {
         let batches = jaeger.find("history", "batch orders.v1").await?;
         let batches = batches.into_iter();
         let batches: Vec<Span> = batches.filter(|s| s.name == "batch orders.v1").collect();
-        let told = |span: &Span| {
-            span.attribute("messaging.batch.message_count")?
-                .parse()
-                .ok()
+        let told = |span: &Span| -> Option<usize> {
+            let count = span.attribute("messaging.batch.message_count")?;
+            count.parse().ok()
         };
         let linked: usize = batches.iter().map(|span| span.links.len()).sum();
         let counted: usize = batches.iter().filter_map(told).sum();

@@ -3,14 +3,17 @@
 //! Each record gets a `process` span, child of its producer's, so that one order
 //! is one trace. A batch of several is a span of its own that links to them.
 
-use std::task::{Context, Poll};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use futures::future::BoxFuture;
 use tower::{Service, ServiceExt as _};
 use tracing::{Instrument as _, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use super::{Batch, Settled, Stopped};
+use super::{Batch, Item, Lane, Settled, Stopped};
 use crate::{
     kafka::{Record, headers},
     telemetry,
@@ -62,7 +65,57 @@ where
         } else {
             span
         };
-        Box::pin(async move { inner.ready().await?.call(batch).await }.instrument(span))
+        let work = async move {
+            let (lane, offsets) = (Arc::clone(&batch.lane), Offsets::of(&batch));
+            let settled = inner.ready().await?.call(batch).await?;
+            offsets.tell(&lane, settled);
+            Ok(settled)
+        };
+        Box::pin(work.instrument(span))
+    }
+}
+
+/// What a log says of a batch: one line, so that it shows the work and no load makes
+/// it a flood.
+struct Offsets {
+    first: i64,
+    last: i64,
+    /// The record, when it came alone.
+    alone: Option<Record>,
+}
+
+impl Offsets {
+    fn of(batch: &Batch) -> Self {
+        let offset = |item: &Item| item.record.offset();
+        let alone = match batch.items.as_slice() {
+            [alone] => Some(alone.record.clone()),
+            _ => None,
+        };
+        Self {
+            first: batch.items.first().map_or(-1, offset),
+            last: batch.items.last().map_or(-1, offset),
+            alone,
+        }
+    }
+
+    fn tell(&self, lane: &Lane, settled: Settled) {
+        let (topic, partition, dead) = (&*lane.topic, lane.partition, settled.dead);
+        match &self.alone {
+            // The key of a record that was understood is an id.
+            Some(record) if dead == 0 => {
+                let key = record.key().map(String::from_utf8_lossy);
+                let key = key.as_deref();
+                tracing::info!(topic, partition, offset = self.first, key, "record settled");
+            }
+            _ => tracing::info!(
+                topic,
+                partition,
+                from = self.first,
+                to = self.last,
+                dead,
+                "records settled"
+            ),
+        }
     }
 }
 
