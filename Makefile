@@ -54,7 +54,7 @@ rates: ## Works off a backlog of 50,000 orders on Kafka and PostgreSQL; prints t
 	cargo test -p e2e --test rates -- --nocapture
 
 .PHONY: lint
-lint: lint-rust lint-proto lint-deps ## Checks format, lints, schemas and licences
+lint: lint-rust lint-proto lint-deps lint-deploy ## Checks format, lints, schemas, licences, deploy/
 
 .PHONY: lint-rust
 lint-rust: ## rustfmt and clippy, warnings denied
@@ -74,6 +74,22 @@ lint-deps: ## cargo deny: licences, sources, bans; no network needed
 	@if command -v cargo-deny >/dev/null; then \
 	  cargo deny --offline check licenses bans sources; \
 	else echo 'skipped: cargo deny is not installed (cargo install cargo-deny)'; fi
+
+.PHONY: lint-deploy
+lint-deploy: ## Checks deploy/: alarms and their tests, Kubernetes, Compose, scripts
+	bash -n deploy/up.sh
+	@if command -v promtool >/dev/null; then \
+	  promtool check config deploy/prometheus/prometheus.yml; \
+	  promtool test rules deploy/prometheus/rules_test.yml; \
+	elif [ -n "$${CI:-}" ]; then echo 'error: CI needs promtool (Prometheus)' >&2; exit 1; \
+	else echo 'skipped: promtool is not installed (it comes with Prometheus)'; fi
+	@if command -v kustomize >/dev/null; then \
+	  for overlay in production small; do \
+	    kustomize build deploy/kubernetes/overlays/$$overlay >/dev/null && echo "kustomize: $$overlay builds"; \
+	  done; \
+	else echo 'skipped: kustomize is not installed'; fi
+	@if docker compose version >/dev/null 2>&1; then docker compose --profile full config --quiet; \
+	else echo 'skipped: docker compose is not installed'; fi
 
 .PHONY: proto-baseline
 proto-baseline: ## Takes the schemas as they are for the baseline; after a release only
