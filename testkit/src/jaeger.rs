@@ -106,7 +106,6 @@ impl Jaeger {
             ("query.http-server.host-port", query.clone()),
             ("query.grpc-server.host-port", free()?),
             ("admin.http.host-port", free()?),
-            ("http-server.host-port", free()?),
         ];
         let mut spec = Spec::new("jaeger", program, scratch.path().join("jaeger.log"))
             .env("SPAN_STORAGE_TYPE", "memory")

@@ -41,6 +41,9 @@ const ROUNDS: u64 = 10;
 /// Connections that a round's gRPC streams share.
 const CONNECTIONS: u64 = 5;
 const REBALANCES: u64 = 100;
+/// History's on a footing: six each of orders.v1 and payments.v1, three of its
+/// replays.
+const PARTITIONS: usize = 6 + 6 + 3;
 /// How far above its level each may stay: a connection more to a neighbour, a
 /// page that the allocator keeps.
 const TASKS: u64 = 5;
@@ -123,7 +126,6 @@ async fn streams() -> anyhow::Result<()> {
 /// Watches orders that never come, over gRPC and as server-sent events, and hangs
 /// up. Gives how many tasks the gateway had meanwhile.
 async fn watch_and_cut(footing: &Footing) -> anyhow::Result<u64> {
-    let before = metrics(footing, "gateway").await?["ordermesh_gateway_watchers"];
     let grpc = footing.addresses.grpc("gateway");
     let mut watched = Vec::new();
     for _ in 0..CONNECTIONS {
@@ -145,16 +147,21 @@ async fn watch_and_cut(footing: &Footing) -> anyhow::Result<u64> {
         stream.write_all(request.as_bytes()).await?;
         events.push(stream);
     }
-    let all = before + AT_ONCE;
-    let tasks = until("every watcher to have a place", WITHIN, async || {
+    let tasks = until_watched(footing, AT_ONCE).await?;
+    drop((watched, events));
+    until_watched(footing, 0).await?;
+    Ok(tasks)
+}
+
+/// Waits until so many callers watch an order. Gives how many tasks there are then.
+async fn until_watched(footing: &Footing, callers: u64) -> anyhow::Result<u64> {
+    until(&format!("{callers} watchers"), WITHIN, async || {
         let metrics = metrics(footing, "gateway").await?;
         let watchers = metrics["ordermesh_gateway_watchers"];
-        anyhow::ensure!(watchers >= all, "{watchers} of {all}");
+        anyhow::ensure!(watchers == callers, "{watchers}");
         anyhow::Ok(metrics["ordermesh_runtime_tasks"])
     })
-    .await?;
-    drop((watched, events));
-    Ok(tasks)
+    .await
 }
 
 async fn rebalances() -> anyhow::Result<()> {
@@ -164,6 +171,7 @@ async fn rebalances() -> anyhow::Result<()> {
     let scratch = Scratch::new("rebalances")?;
     let _services = all_services(&footing, &scratch).await?;
     let kafka = footing.kafka()?;
+    until_all_owned(&footing).await?;
     // The first ones make what later ones use again.
     come_and_go(&footing, &kafka).await?;
     let count = async || {
@@ -189,7 +197,6 @@ async fn rebalances() -> anyhow::Result<()> {
 /// A second member of history's group takes its share of the partitions, and
 /// leaves.
 async fn come_and_go(footing: &Footing, kafka: &KafkaOptions) -> anyhow::Result<()> {
-    let all = partitions(footing).await?;
     let member: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", footing.brokers())
         .set("group.id", kafka.group("history"))
@@ -208,17 +215,17 @@ async fn come_and_go(footing: &Footing, kafka: &KafkaOptions) -> anyhow::Result<
         anyhow::Ok(())
     })
     .await??;
-    until(
-        "history to have every partition again",
-        WITHIN,
-        async || {
-            let now = partitions(footing).await?;
-            anyhow::ensure!(now == all, "{now} of {all}");
-            anyhow::Ok(())
-        },
-    )
-    .await?;
-    Ok(())
+    until_all_owned(footing).await
+}
+
+/// Waits until history works on every partition that it consumes.
+async fn until_all_owned(footing: &Footing) -> anyhow::Result<()> {
+    until("history to have every partition", WITHIN, async || {
+        let now = partitions(footing).await?;
+        anyhow::ensure!(now == PARTITIONS, "{now} of {PARTITIONS}");
+        anyhow::Ok(())
+    })
+    .await
 }
 
 /// How many partitions history works on.
