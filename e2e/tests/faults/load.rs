@@ -64,7 +64,8 @@ impl Journal {
 pub(crate) enum Told {
     Ok(String),
     Failed,
-    Unknown,
+    /// Neither, and what was said instead.
+    Unknown(String),
 }
 
 /// Places orders at [`RATE`] for as long as something is going on, and then asks
@@ -140,7 +141,7 @@ async fn place(rest: Rest, user: i64, journal: Arc<Mutex<Journal>>) {
                 journal.refused_in.push((begin, begin.elapsed()));
                 return;
             }
-            Told::Failed | Told::Unknown => {}
+            Told::Failed | Told::Unknown(_) => {}
         }
         if first {
             lock(&journal).asked_again += 1;
@@ -163,8 +164,9 @@ pub(crate) async fn attempt(rest: &Rest, user: i64) -> Told {
     let answer = rest
         .post_with("/order", &[("Idempotency-Key", &key)], body)
         .await;
-    let Ok(answer) = answer else {
-        return Told::Unknown;
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => return Told::Unknown(format!("{error:#}")),
     };
     let json = answer.json();
     match (answer.status, json["reason"].as_str()) {
@@ -176,7 +178,7 @@ pub(crate) async fn attempt(rest: &Rest, user: i64) -> Told {
         {
             Told::Failed
         }
-        _ => Told::Unknown,
+        _ => Told::Unknown(format!("{answer:?}")),
     }
 }
 

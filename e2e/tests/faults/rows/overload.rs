@@ -126,7 +126,10 @@ async fn flood(
                 journal.ok.insert(user, order);
             }
             Told::Failed => drop(journal.failed.insert(user)),
-            Told::Unknown => drop(journal.unknown.insert(user)),
+            Told::Unknown(said) => {
+                println!("  neither yes nor no: {said}");
+                journal.unknown.insert(user);
+            }
         }
     }
     journal.begun = next.load(Ordering::Relaxed) - journal.first_user;
