@@ -153,9 +153,7 @@ impl Service for Analytics {
         context.spawn("pruning", forgetting);
 
         let routes = GrpcRoutes::new().with(Api::new(Arc::clone(&store), watch).server());
-        context
-            .serve_grpc(options.grpc_address, proto::DESCRIPTORS, routes)
-            .await?;
+        context.serve_grpc(options.grpc_address, proto::DESCRIPTORS, routes)?;
 
         let consumed = ConsumerOptions {
             batch_max: options.batch_max,

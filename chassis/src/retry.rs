@@ -8,9 +8,9 @@ use rand::Rng as _;
 const FIRST: Duration = Duration::from_millis(200);
 /// Longest pause: a dependency that returns is noticed within this, and what came
 /// in the meantime still has to be worked off before anybody calls it recovered.
-const LONGEST: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(2);
 
-/// Pauses that double from 0.2 s to 5 s, each with jitter, so that instances
+/// Pauses that double from 0.2 s to 2 s, each with jitter, so that instances
 /// that lost the same dependency do not return to it at once.
 #[derive(Debug, Clone, Default)]
 pub struct Pause {

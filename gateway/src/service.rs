@@ -51,12 +51,8 @@ impl Service for Gateway {
             timeouts: options.timeouts,
         };
         let routes = GrpcRoutes::new().with(grpc::server(core.clone()));
-        context
-            .serve_grpc(options.grpc_address, proto::DESCRIPTORS, routes)
-            .await?;
-        context
-            .serve_http(options.rest_address, rest::router(core))
-            .await
+        context.serve_grpc(options.grpc_address, proto::DESCRIPTORS, routes)?;
+        context.serve_http(options.rest_address, rest::router(core))
     }
 }
 

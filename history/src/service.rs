@@ -74,9 +74,7 @@ impl Service for History {
             .await?;
         let store = store::on(database);
         let routes = GrpcRoutes::new().with(Api::new(Arc::clone(&store)).server());
-        context
-            .serve_grpc(options.grpc_address, proto::DESCRIPTORS, routes)
-            .await?;
+        context.serve_grpc(options.grpc_address, proto::DESCRIPTORS, routes)?;
         let consumed = ConsumerOptions {
             batch_max: options.batch_max,
             // Two batches: one in hand and one to go on with.

@@ -146,13 +146,11 @@ impl Service for Notifier {
             .await?;
         let store = store::store_of(database, Arc::new(composer));
         let api = NotifierServiceServer::new(Api::new(Arc::clone(&store)));
-        context
-            .serve_grpc(
-                options.grpc_address,
-                proto::DESCRIPTORS,
-                GrpcRoutes::new().with(api),
-            )
-            .await?;
+        context.serve_grpc(
+            options.grpc_address,
+            proto::DESCRIPTORS,
+            GrpcRoutes::new().with(api),
+        )?;
 
         let mailer: Arc<dyn Mailer> = match options.smtp {
             Some(smtp) => Arc::new(Smtp::new(smtp)?),

@@ -179,9 +179,7 @@ impl Service for Payments {
         let store = store::on(database);
 
         let routes = GrpcRoutes::new().with(Api::new(Arc::clone(&store)).server());
-        context
-            .serve_grpc(options.grpc_address, proto::DESCRIPTORS, routes)
-            .await?;
+        context.serve_grpc(options.grpc_address, proto::DESCRIPTORS, routes)?;
 
         let cashier = Arc::new(Cashier::new(
             Arc::clone(&store),

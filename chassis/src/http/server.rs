@@ -8,7 +8,7 @@ use hyper_util::{
     server::{conn::auto, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{net::TcpListener, sync::Semaphore, task::unconstrained};
 use tokio_util::sync::CancellationToken;
 
 /// A client that does not finish its headers in this time is sent away: slow
@@ -50,11 +50,13 @@ pub async fn serve(
     loop {
         let place = tokio::select! {
             () = doors.cancelled() => break,
-            place = Arc::clone(&places).acquire_owned() => place?,
+            place = unconstrained(Arc::clone(&places).acquire_owned()) => place?,
         };
+        // Unconstrained: what waits is accepted in one go. With Tokio's budget, 64 a
+        // turn, the queue overflows when thousands of clients come to a busy process.
         let stream = tokio::select! {
             () = doors.cancelled() => break,
-            accepted = listener.accept() => match accepted {
+            accepted = unconstrained(listener.accept()) => match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");

@@ -11,7 +11,10 @@ use std::{
 use anyhow::Context as _;
 use opentelemetry::{KeyValue, metrics::Meter};
 use serde_json::Value;
-use tokio::{net::TcpListener, sync::mpsc};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::mpsc,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -258,13 +261,13 @@ impl Context {
 
     /// Serves gRPC, with reflection, health, limits, traces and metrics. Binds
     /// at once, so a taken port is an error of the start.
-    pub async fn serve_grpc(
+    pub fn serve_grpc(
         &mut self,
         address: SocketAddr,
         descriptors: &'static [u8],
         routes: GrpcRoutes,
     ) -> anyhow::Result<()> {
-        let listener = bind("gRPC", address).await?;
+        let listener = bind("gRPC", address)?;
         let server = grpc::serve(
             listener,
             descriptors,
@@ -278,12 +281,8 @@ impl Context {
     }
 
     /// Serves HTTP, with limits, traces and metrics.
-    pub async fn serve_http(
-        &mut self,
-        address: SocketAddr,
-        router: axum::Router,
-    ) -> anyhow::Result<()> {
-        let listener = bind("HTTP", address).await?;
+    pub fn serve_http(&mut self, address: SocketAddr, router: axum::Router) -> anyhow::Result<()> {
+        let listener = bind("HTTP", address)?;
         let router = http::observed(router, self.meter());
         self.door(
             "HTTP server",
@@ -366,8 +365,26 @@ pub(crate) async fn stopped_within(shutdown: &CancellationToken, pause: Duration
     }
 }
 
-pub(super) async fn bind(what: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
+/// Connections that may wait to be accepted. Tokio's 1,024 overflow when thousands
+/// of clients come at once, and Linux then resets some of them (SYN cookies that
+/// it cannot check). The kernel's own bound, `net.core.somaxconn`, holds as well.
+const BACKLOG: u32 = 8_192;
+
+pub(super) fn bind(what: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    listen(address).with_context(|| {
         format!("cannot listen for {what} on {address}; is another process using the port?")
     })
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // As Tokio's own `bind` does: a restart need not wait for old connections.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }

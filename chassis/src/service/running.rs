@@ -127,7 +127,7 @@ impl Prepared {
             let telemetry = telemetry.clone();
             let _subscriber = tracing::dispatcher::set_default(telemetry.dispatch());
             runtime.handle.block_on(async move {
-                let listener = bind("admin", admin_address).await?;
+                let listener = bind("admin", admin_address)?;
                 let router = admin::router(&context);
                 let closed = context.shutdown();
                 tokio::spawn(crate::http::serve(listener, router, closed));
