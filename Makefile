@@ -6,6 +6,8 @@ SHELL := /bin/bash
 
 # Passed to `ordermesh up`, for instance `make up ARGS=--ephemeral`.
 ARGS ?=
+# All that `make up` may have started, whichever profile it was.
+COMPOSE := docker compose --profile full --profile tools
 # The schema linter, run by npx where there is Node.js.
 BUF := npx --yes @bufbuild/buf@1.75.0
 
@@ -14,9 +16,34 @@ help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: up
-up: ## Builds and runs the whole system here, on an embedded broker and SQLite
+up: ## Brings everything up: containers where Docker runs, else `make embedded`; LITE=1
+	@if docker info >/dev/null 2>&1; then deploy/up.sh $(if $(LITE),--lite); \
+	else $(MAKE) --no-print-directory embedded; fi
+
+.PHONY: embedded
+embedded: ## Runs everything in one process, embedded broker and SQLite; ARGS=--ephemeral
 	cargo build -p ordermesh
 	@exec target/debug/ordermesh up $(ARGS)
+
+.PHONY: ps
+ps: ## Shows the containers: state, health, ports
+	@$(COMPOSE) ps --all --format 'table {{.Name}}\t{{.Status}}\t{{.Ports}}'
+
+.PHONY: logs
+logs: ## Follows the containers' logs; s=payments for one service's
+	@$(COMPOSE) logs --follow --tail 100 $(s)
+
+.PHONY: stop
+stop: ## Ends the containers, keeps their data; `make up` goes on with it
+	$(COMPOSE) down --remove-orphans
+
+.PHONY: down
+down: ## Ends the containers and removes their data, too
+	$(COMPOSE) down --remove-orphans --volumes
+
+.PHONY: ordermesh
+ordermesh: ## Runs an operator's command in the stack: make ordermesh A='dlq list'
+	@$(COMPOSE) run --rm --quiet-pull tools $(A)
 
 .PHONY: order
 order: ## Places the example order at the running system, over REST
@@ -77,7 +104,7 @@ lint-deps: ## cargo deny: licences, sources, bans; no network needed
 
 .PHONY: lint-deploy
 lint-deploy: ## Checks deploy/: alarms and their tests, Kubernetes, Compose, scripts
-	bash -n deploy/up.sh
+	bash -n deploy/up.sh deploy/standin/build.sh
 	@if command -v promtool >/dev/null; then \
 	  promtool check config deploy/prometheus/prometheus.yml; \
 	  promtool test rules deploy/prometheus/rules_test.yml; \
@@ -90,6 +117,14 @@ lint-deploy: ## Checks deploy/: alarms and their tests, Kubernetes, Compose, scr
 	else echo 'skipped: kustomize is not installed'; fi
 	@if docker compose version >/dev/null 2>&1; then docker compose --profile full config --quiet; \
 	else echo 'skipped: docker compose is not installed'; fi
+
+.PHONY: standin
+standin: ## Builds stand-ins for the images of others, where no registry can be reached
+	deploy/standin/build.sh
+
+.PHONY: standin-clean
+standin-clean: ## Removes them
+	deploy/standin/build.sh --remove
 
 .PHONY: proto-baseline
 proto-baseline: ## Takes the schemas as they are for the baseline; after a release only

@@ -1,0 +1,3 @@
+FROM ordermesh-standin/debian:bookworm
+STOPSIGNAL SIGKILL
+CMD ["sleep", "infinity"]

@@ -1,0 +1,3 @@
+FROM ordermesh-standin/debian:bookworm
+COPY mailpit /usr/local/bin/
+ENTRYPOINT ["mailpit"]
