@@ -90,11 +90,14 @@ fi
 standin axllent/mailpit:v1.27.11 mailpit.Dockerfile
 
 standin prom/prometheus:v3.5.0 prometheus.Dockerfile
+wanted grafana/grafana:12.1.1 && cp images/grafana.pl "$work"
 standin grafana/grafana:12.1.1 grafana.Dockerfile
 
 if wanted rust:1.95-bookworm; then
   cp -rL "$(rustc --print sysroot)" "$work/rust"
   rm -rf "$work/rust/share"
+  # A network with a certificate authority of its own is trusted there as here.
+  cp -L /etc/ssl/certs/ca-certificates.crt "$work"
 fi
 standin rust:1.95-bookworm rust.Dockerfile
 

@@ -1,3 +1,3 @@
 FROM ordermesh-standin/debian:bookworm
-STOPSIGNAL SIGKILL
-CMD ["sleep", "infinity"]
+COPY grafana.pl /
+CMD ["perl", "/grafana.pl"]
