@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-# Passed to `ordermesh up`, for instance `make up ARGS=--ephemeral`.
+# Passed to `ordermesh up`, for instance `make embedded ARGS=--ephemeral`.
 ARGS ?=
 # All that `make up` may have started, whichever profile it was.
 COMPOSE := docker compose --profile full --profile tools

@@ -1,6 +1,6 @@
 //! The whole system, on what it can stand on.
 //!
-//! The embedded footing is what `make up` runs: an in-process broker and SQLite.
+//! The embedded footing is what `make embedded` runs: an in-process broker and SQLite.
 //! The cluster footing is what production runs: three Apache Kafka brokers and
 //! PostgreSQL. Mails go to a real SMTP sink and spans to a real collector on
 //! both.
