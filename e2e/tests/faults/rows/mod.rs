@@ -119,7 +119,7 @@ pub(crate) async fn under_load(
     allowed: &Allowed,
     fault: impl AsyncFnOnce(&mut World) -> anyhow::Result<()>,
 ) -> anyhow::Result<(Measured, Journal)> {
-    world.footing.smtp.clear();
+    world.forget_sinks();
     let baseline = Baseline::take(world).await?;
     let (over, journal) = load::during(world, async |world| {
         fault(world).await?;

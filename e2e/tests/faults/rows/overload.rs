@@ -45,7 +45,7 @@ async fn overloaded(world: &mut World, size: Size) -> anyhow::Result<Measured> {
     let mut worst = f64::INFINITY;
     let mut memory = 0;
     for _ in 0..size.of(1, 3) {
-        world.footing.smtp.clear();
+        world.forget_sinks();
         let baseline = Baseline::take(world).await?;
         let mut journal = Journal {
             first_user: world.new_users(),

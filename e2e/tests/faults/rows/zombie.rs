@@ -6,7 +6,7 @@ use e2e::footing::STORING;
 use super::{Measured, Row, Size, a_while, under_load};
 use crate::{audit::Allowed, world::World};
 
-/// Longer than the session of 8 s.
+/// Longer than the session of 6 s.
 const FROZEN_MILLIS: u64 = 12_000;
 
 pub(crate) fn row() -> Row {
