@@ -14,10 +14,12 @@ use std::{
 use anyhow::Context as _;
 use chassis::kafka::{KafkaOptions, ensure_topics};
 use ordermesh::{Mesh, UpOptions};
-use testkit::{kafka, otlp, ports, postgres, smtp};
+use testkit::{kafka, otlp, postgres, rest::Rest, smtp};
 use tokio::sync::OnceCell;
 
-use crate::{clients::Clients, rest::Rest};
+pub use testkit::services::{Addresses, SERVICES, STORING};
+
+use crate::clients::Clients;
 
 /// How long a whole system may take to be ready.
 const READY: Duration = Duration::from_secs(60);
@@ -56,65 +58,6 @@ impl Grounds {
             brokers: kafka.bootstrap_servers(),
             databases,
         })
-    }
-}
-
-/// Services with a database.
-pub const STORING: [&str; 4] = ["payments", "history", "notifier", "analytics"];
-/// All services.
-pub const SERVICES: [&str; 5] = ["gateway", "payments", "history", "notifier", "analytics"];
-
-/// Where everything listens.
-#[derive(Debug, Clone)]
-pub struct Addresses {
-    rest: String,
-    grpc: BTreeMap<&'static str, String>,
-    admin: BTreeMap<&'static str, String>,
-}
-
-impl Addresses {
-    fn free() -> anyhow::Result<Self> {
-        let free = || anyhow::Ok(format!("127.0.0.1:{}", ports::free()?));
-        let each = || {
-            SERVICES
-                .iter()
-                .map(|name| Ok((*name, free()?)))
-                .collect::<anyhow::Result<_>>()
-        };
-        Ok(Self {
-            rest: free()?,
-            grpc: each()?,
-            admin: each()?,
-        })
-    }
-
-    /// The REST door.
-    pub fn rest(&self) -> &str {
-        &self.rest
-    }
-
-    /// A service's gRPC door.
-    pub fn grpc(&self, service: &str) -> String {
-        self.grpc.get(service).cloned().unwrap_or_default()
-    }
-
-    /// A service's admin server.
-    pub fn admin(&self, service: &str) -> String {
-        self.admin.get(service).cloned().unwrap_or_default()
-    }
-
-    /// As settings.
-    pub fn environment(&self) -> Vec<(String, String)> {
-        let mut pairs = vec![("GATEWAY__REST_ADDRESS".to_owned(), self.rest.clone())];
-        for service in SERVICES {
-            let section = service.to_ascii_uppercase();
-            pairs.push((format!("{section}__GRPC_ADDRESS"), self.grpc(service)));
-            pairs.push((format!("{section}__ADMIN_ADDRESS"), self.admin(service)));
-            if service != "gateway" {
-                pairs.push((format!("GATEWAY__{section}_ADDRESSES"), self.grpc(service)));
-            }
-        }
-        pairs
     }
 }
 

@@ -9,7 +9,7 @@ use testkit::{
     wait::until,
 };
 
-use crate::rest::Rest;
+use testkit::rest::Rest;
 
 /// Talks to one Jaeger.
 #[derive(Clone, Debug)]

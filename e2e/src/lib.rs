@@ -6,4 +6,3 @@ pub mod footing;
 pub mod jaeger;
 pub mod orders;
 pub mod process;
-pub mod rest;

@@ -17,7 +17,6 @@ use anyhow::Context as _;
 use e2e::{
     footing::{Footing, Kind},
     process::start,
-    rest::Rest,
 };
 use prost::{Message as _, Name as _};
 use proto::{
@@ -35,6 +34,7 @@ use rdkafka::{
 use testkit::{
     harness::{Needs, Suite},
     process::Scratch,
+    rest::Rest,
     wait::until,
 };
 

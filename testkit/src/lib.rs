@@ -16,6 +16,8 @@
 //! | [`jaeger`], [`prometheus`] | what shows traces and metrics to people |
 //! | [`proxy`] | a TCP link that can be cut, slowed or swallowed |
 //! | [`process`] | child processes that cannot outlive the test |
+//! | [`services`] | the services' own binaries, at addresses of a test's own |
+//! | [`rest`] | a REST client that shows everything |
 //! | [`wait`], [`ports`] | conditions awaited, ports nobody else gets |
 
 mod cache;
@@ -29,6 +31,8 @@ pub mod postgres;
 pub mod process;
 pub mod prometheus;
 pub mod proxy;
+pub mod rest;
+pub mod services;
 pub mod smtp;
 mod sync;
 pub mod wait;

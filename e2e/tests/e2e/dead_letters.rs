@@ -3,10 +3,7 @@
 use std::{process::Command, time::Duration};
 
 use anyhow::Context as _;
-use e2e::{
-    footing::{Footing, Kind},
-    process::binary,
-};
+use e2e::footing::{Footing, Kind};
 use prost::{Message as _, Name as _};
 use proto::events::v1::OrderPlaced;
 use rdkafka::{
@@ -15,7 +12,7 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord},
 };
 use serde_json::Value;
-use testkit::{harness::Test, wait::until};
+use testkit::{harness::Test, services::binary, wait::until};
 
 use crate::on_cluster;
 

@@ -161,7 +161,7 @@ async fn health(footing: &'static Footing) -> anyhow::Result<()> {
             .map(|status| status.code());
         assert_eq!(status, Some(tonic::Code::NotFound));
 
-        let admin = e2e::rest::Rest::new(&footing.addresses.admin(service));
+        let admin = testkit::rest::Rest::new(&footing.addresses.admin(service));
         assert_eq!(admin.get("/livez").await?.status, StatusCode::OK);
         assert_eq!(admin.get("/readyz").await?.status, StatusCode::OK);
         let metrics = admin.get("/metrics").await?;

@@ -12,12 +12,12 @@ use std::{
 use e2e::{
     footing::{Footing, Kind, SERVICES},
     orders::{example, example_request, example_with, new_user},
-    rest::Rest,
 };
 use serde_json::{Value, json};
 use testkit::{
     harness::{Needs, Test},
     prometheus::Prometheus,
+    rest::Rest,
     wait::until,
 };
 

@@ -10,11 +10,10 @@ use chassis::{
 use e2e::{
     clients::channel,
     orders::{example, example_request, new_user},
-    rest::Rest,
 };
 use http::{StatusCode, header};
 use proto::orders::v1::order_service_client::OrderServiceClient;
-use testkit::{harness::Test, ports};
+use testkit::{harness::Test, ports, rest::Rest};
 use tonic::{Code, Request};
 use tonic_types::StatusExt as _;
 

@@ -10,7 +10,6 @@ use e2e::{
     footing::{Footing, Kind, SERVICES},
     orders::{example, new_user},
     process::start,
-    rest::Rest,
 };
 use futures::future::try_join_all;
 use http::StatusCode;
@@ -22,6 +21,7 @@ use rdkafka::{
 use testkit::{
     harness::Test,
     process::{Process, Scratch},
+    rest::Rest,
     wait::until,
 };
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};

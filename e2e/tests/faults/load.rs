@@ -7,8 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use e2e::{orders::example, rest::Rest};
+use e2e::orders::example;
 use http::StatusCode;
+use testkit::rest::Rest;
 use tokio::{sync::watch, task::JoinSet, time::MissedTickBehavior};
 
 use crate::world::World;

@@ -7,13 +7,13 @@ use anyhow::Context as _;
 use e2e::{
     footing::{Footing, Grounds, SERVICES, STORING},
     process,
-    rest::Rest,
 };
 use http::StatusCode;
 use testkit::{
     kafka::Cluster,
     ports, postgres,
     process::{Process, Scratch},
+    rest::Rest,
     wait::until,
 };
 

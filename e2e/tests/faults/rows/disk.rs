@@ -17,14 +17,12 @@ use diesel::{
     Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query,
     sql_types::{BigInt, Text},
 };
-use e2e::{
-    footing::{Footing, Kind, SERVICES, STORING},
-    process,
-    rest::Rest,
-};
+use e2e::footing::{Footing, Kind, SERVICES, STORING};
 use http::StatusCode;
 use testkit::{
     process::{Process, Scratch, Spec},
+    rest::Rest,
+    services::binary,
     wait::until,
 };
 
@@ -89,7 +87,7 @@ impl Embedded {
     /// Starts it on its folder as the script mounts it, or just so.
     async fn launch(&self, script: Option<&str>) -> anyhow::Result<Process> {
         let log = self.scratch.path().join("ordermesh.log");
-        let ordermesh = process::binary("ordermesh")?;
+        let ordermesh = binary("ordermesh")?;
         let mut spec = match script {
             None => Spec::new("ordermesh", ordermesh, log),
             Some(script) => Spec::new("ordermesh", "unshare", log)
