@@ -75,10 +75,20 @@ faults-mutants: ## Shows that the suite notices three mistakes made on purpose
 	FAULT_MISTAKE=forgotten-ids ROWS=2 cargo test -p e2e --test faults -- --nocapture
 	FAULT_MISTAKE=fresh-keys ROWS=2 cargo test -p e2e --test faults -- --nocapture
 
-.PHONY: rates
-rates: ## Works off a backlog of 50,000 orders on Kafka and PostgreSQL; prints the rates
-	cargo build --workspace --bins
-	cargo test -p e2e --test rates -- --nocapture
+# What is measured, built as it runs in production.
+MEASURED := gateway payments history notifier analytics ordermesh bench
+
+.PHONY: bench-build
+bench-build:
+	cargo build --release $(addprefix -p ,$(MEASURED))
+
+.PHONY: bench
+bench: bench-build ## Measures ours beside its peers on real Kafka, in ratios; an hour. FIGURES=doors
+	target/release/bench --json target/bench.json $(FIGURES)
+
+.PHONY: bench-quick
+bench-quick: bench-build ## The ratios that a change could spoil, in 3 minutes; fails when one is far off
+	target/release/bench --quick --json target/bench.json $(FIGURES)
 
 .PHONY: lint
 lint: lint-rust lint-proto lint-deps lint-deploy ## Checks format, lints, schemas, licences, deploy/
@@ -110,13 +120,24 @@ lint-deploy: ## Checks deploy/: alarms and their tests, Kubernetes, Compose, scr
 	  promtool test rules deploy/prometheus/rules_test.yml; \
 	elif [ -n "$${CI:-}" ]; then echo 'error: CI needs promtool (Prometheus)' >&2; exit 1; \
 	else echo 'skipped: promtool is not installed (it comes with Prometheus)'; fi
-	@if command -v kustomize >/dev/null; then \
+	@if command -v kustomize >/dev/null && command -v kubernetes-validate >/dev/null; then \
+	  mkdir -p target; \
 	  for overlay in production small; do \
-	    kustomize build deploy/kubernetes/overlays/$$overlay >/dev/null && echo "kustomize: $$overlay builds"; \
+	    kustomize build deploy/kubernetes/overlays/$$overlay >target/$$overlay.yaml; \
+	    kubernetes-validate --strict --no-warn --quiet target/$$overlay.yaml; \
+	    echo "kubernetes: $$overlay is valid"; \
 	  done; \
-	else echo 'skipped: kustomize is not installed'; fi
+	elif [ -n "$${CI:-}" ]; then echo 'error: CI needs kustomize and kubernetes-validate' >&2; exit 1; \
+	else echo 'skipped: kustomize (Go) and kubernetes-validate (PyPI) are not installed'; fi
 	@if docker compose version >/dev/null 2>&1; then docker compose --profile full config --quiet; \
 	else echo 'skipped: docker compose is not installed'; fi
+
+.PHONY: sbom
+sbom: ## Writes what each binary is made of, as CycloneDX JSON beside its Cargo.toml
+	@command -v cargo-cyclonedx >/dev/null || \
+	  { echo 'error: cargo install cargo-cyclonedx, then again' >&2; exit 1; }
+	cargo cyclonedx --format json --describe binaries --all-features
+	@ls */*_bin.cdx.json
 
 .PHONY: standin
 standin: ## Builds stand-ins for the images of others, where no registry can be reached

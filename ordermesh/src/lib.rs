@@ -3,6 +3,7 @@
 mod decoded;
 mod dlq;
 mod layout;
+pub mod load;
 mod order;
 mod output;
 mod topics;
@@ -48,6 +49,8 @@ enum Command {
     /// Finds, shows, replays and purges dead letters.
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
+    /// Places orders at a pace and tells how long the answers took.
+    Load(load::LoadArguments),
     /// Prints the completions for a shell; see the README for where to put them.
     Completions {
         /// Which shell.
@@ -68,6 +71,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Order(command) => order::run(command, format),
         Command::Topics(command) => topics::run(&command, config.as_deref(), format),
         Command::Dlq(command) => dlq::run(&command, config.as_deref(), format),
+        Command::Load(arguments) => load::execute(arguments, format),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
             clap_complete::generate(shell, &mut command, "ordermesh", &mut std::io::stdout());

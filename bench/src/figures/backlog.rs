@@ -1,0 +1,221 @@
+//! How fast each service works off a backlog, against the limit of its parts.
+//!
+//! Each runs alone, on the records that the ones before it made. Its limit is
+//! measured right before it, on the same parts.
+
+use std::time::{Duration, Instant};
+
+use testkit::{rest::Rest, wait::until};
+
+use crate::{
+    lab::Lab,
+    limits::{consume, mails, rows},
+    mesh::Mesh,
+    orders,
+    series::Series,
+    table::{Goal, Line},
+};
+
+/// No backlog here takes longer.
+const LONGEST: Duration = Duration::from_secs(600);
+/// How often is looked.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Ours and the limit's, records a second, round by round.
+#[derive(Default)]
+struct Pair {
+    ours: Series,
+    limit: Series,
+}
+
+pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
+    let orders: i64 = lab.plan.of(20_000, 100_000);
+    let mut history = Pair::default();
+    let mut payments = Pair::default();
+    let mut notifier = Pair::default();
+    let mut analytics = Pair::default();
+    let mut embedded = Pair::default();
+    for _ in 0..lab.plan.rounds {
+        let mut mesh = Mesh::prepare(lab, &[("PAYMENTS__PROVIDER_LATENCY", "0ms")]).await?;
+        let kafka = mesh.kafka()?;
+        let topics = ["orders.v1", "payments.v1", "notifications.v1"].map(|name| kafka.topic(name));
+        orders::fill(lab.kafka.bootstrap_servers(), topics[0].clone(), orders).await?;
+
+        history.limit.push(rows::history(lab, orders).await?);
+        let rate = records(&mut mesh, "history", "SELECT count(*) FROM orders", orders);
+        history.ours.push(rate.await?);
+
+        payments.limit.push(rows::payments(lab, orders).await?);
+        let sql = "SELECT count(*) FROM payments WHERE published_at IS NOT NULL";
+        let rate = records(&mut mesh, "payments", sql, orders);
+        payments.ours.push(rate.await?);
+
+        lab.forget();
+        let count = usize::try_from(orders)?;
+        notifier.limit.push(mails::rate(lab, count).await?);
+        lab.forget();
+        notifier
+            .ours
+            .push(mails_sent(lab, &mut mesh, orders).await?);
+        lab.forget();
+
+        // Orders, their payments, their mails.
+        let all = orders * 3;
+        let brokers = lab.kafka.bootstrap_servers();
+        let limit = consume::rate(brokers, topics.to_vec(), all).await?;
+        analytics.limit.push(limit);
+        embedded.limit.push(limit);
+        let sql = "SELECT count(*) FROM inbox";
+        let rate = records(&mut mesh, "analytics", sql, all);
+        analytics.ours.push(rate.await?);
+        embedded.ours.push(on_sqlite(lab, &mesh, all).await?);
+        mesh.end_all().await?;
+        println!(
+            "  records/s: history {:.0}, payments {:.0}, notifier {:.0} mails/s, analytics {:.0}, \
+             on SQLite {:.0}",
+            last(&history.ours),
+            last(&payments.ours),
+            last(&notifier.ours),
+            last(&analytics.ours),
+            last(&embedded.ours),
+        );
+    }
+    let line = |what: &str, unit, pair: Pair, limit: &str, goal| Line {
+        what: what.to_owned(),
+        unit,
+        ours: pair.ours,
+        other: Some((limit.to_owned(), pair.limit)),
+        goal,
+    };
+    let bulk = "bulk insert of the same rows";
+    let statements = "the same statements without Kafka";
+    let sink = "the mail sink flat out";
+    let raw = "consume and decode";
+    let on_postgres = Pair {
+        ours: analytics.ours.clone(),
+        limit: analytics.limit.clone(),
+    };
+    Ok(vec![
+        line(
+            "history, backlog",
+            "records/s",
+            history,
+            bulk,
+            Goal::RatioAtLeast(0.7),
+        ),
+        line(
+            "payments, backlog",
+            "records/s",
+            payments,
+            statements,
+            Goal::RatioAtLeast(0.7),
+        ),
+        line(
+            "notifier, backlog",
+            "mails/s",
+            notifier,
+            sink,
+            Goal::RatioAtLeast(0.7),
+        ),
+        line(
+            "analytics, backlog, SQLite",
+            "records/s",
+            embedded,
+            raw,
+            Goal::RatioAtLeast(0.5),
+        ),
+        line(
+            "analytics, backlog, PostgreSQL",
+            "records/s",
+            on_postgres,
+            raw,
+            Goal::AtLeast(20_000.0),
+        ),
+    ])
+}
+
+fn last(series: &Series) -> f64 {
+    series.samples().last().copied().unwrap_or(f64::NAN)
+}
+
+/// Starts a service and waits until all records are settled; gives records a
+/// second, from the first to the last. The database must then hold every row.
+async fn records(
+    mesh: &mut Mesh<'_>,
+    service: &'static str,
+    sql: &str,
+    all: i64,
+) -> anyhow::Result<f64> {
+    mesh.begin(service).await?;
+    let admin = Rest::new(&mesh.addresses.admin(service));
+    let rate = paced(all, async || settled(&admin).await).await?;
+    let rows = mesh.count(service, sql).await?;
+    anyhow::ensure!(rows == all, "{service} has {rows} rows of {all}");
+    mesh.end(service).await?;
+    Ok(rate)
+}
+
+async fn on_sqlite(lab: &Lab, mesh: &Mesh<'_>, all: i64) -> anyhow::Result<f64> {
+    let folder = lab.scratch.path().join(uuid::Uuid::now_v7().to_string());
+    std::fs::create_dir_all(&folder)?;
+    let url = format!("sqlite://{}", folder.join("analytics.db").display());
+    // From the beginning once more.
+    mesh.forget_group("analytics").await?;
+    let more = [("ANALYTICS__DATABASE_URL", url.as_str())];
+    let process = mesh.another("analytics", &more).await?;
+    let address = mesh.addresses.admin("analytics");
+    testkit::services::until_ready(&process, &address).await?;
+    let admin = Rest::new(&address);
+    let rate = paced(all, async || settled(&admin).await).await?;
+    process.stop(crate::mesh::STOP).await?;
+    Ok(rate)
+}
+
+async fn mails_sent(lab: &Lab, mesh: &mut Mesh<'_>, mails: i64) -> anyhow::Result<f64> {
+    mesh.begin("notifier").await?;
+    let rate = paced(mails, async || Ok(i64::try_from(lab.smtp.count())?)).await?;
+    // Their events, which analytics counts later, and their marks.
+    until("the mails to be recorded", LONGEST, async || {
+        let sql = "SELECT count(*) FROM notifications WHERE published";
+        let recorded = mesh.count("notifier", sql).await?;
+        anyhow::ensure!(recorded == mails, "{recorded}");
+        anyhow::Ok(())
+    })
+    .await?;
+    mesh.end("notifier").await?;
+    Ok(rate)
+}
+
+/// Looks until all are done; gives how many were done a second, since the first.
+async fn paced(all: i64, done: impl AsyncFn() -> anyhow::Result<i64>) -> anyhow::Result<f64> {
+    let mut first: Option<(Instant, i64)> = None;
+    let begin = Instant::now();
+    loop {
+        let now = done().await?;
+        if now > 0 {
+            let (since, before) = *first.get_or_insert((Instant::now(), now));
+            if now >= all {
+                // Far below 2^52.
+                #[allow(clippy::cast_precision_loss)]
+                let more = (now - before) as f64;
+                return Ok(more / since.elapsed().as_secs_f64());
+            }
+        }
+        anyhow::ensure!(
+            begin.elapsed() < LONGEST,
+            "{now} of {all} after {LONGEST:?}"
+        );
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Records that a service is done with, as its metrics tell.
+async fn settled(admin: &Rest) -> anyhow::Result<i64> {
+    let answer = admin.get("/metrics").await?;
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    let lines = text
+        .lines()
+        .filter(|line| line.starts_with("ordermesh_consumer_records_total{"));
+    let counts = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<i64>().ok());
+    Ok(counts.sum())
+}

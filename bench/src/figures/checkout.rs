@@ -1,0 +1,99 @@
+//! A payment that takes 3 s, as in the demo that this began with: how long the
+//! buyer waits for an answer, and when everything has happened.
+
+use std::time::{Duration, Instant};
+
+use ordermesh::load::Door;
+use testkit::rest::Rest;
+
+use super::doors::{flat_out, millis, rest};
+use crate::{
+    lab::Lab,
+    mesh::Mesh,
+    peers,
+    series::Series,
+    table::{Goal, Line},
+};
+
+/// The demo's payment.
+const PAYMENT: Duration = Duration::from_secs(3);
+/// Few buyers, as nobody is to wait for anything but the payment.
+const BUYERS: u32 = 8;
+/// What may come on top of the slowest step, in milliseconds.
+const ON_TOP: f64 = 100.0;
+
+pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
+    let latency = format!("{}ms", PAYMENT.as_millis());
+    let mut mesh = Mesh::prepare(lab, &[("PAYMENTS__PROVIDER_LATENCY", &latency)]).await?;
+    mesh.begin_all().await?;
+    let sequential = peers::sequential(lab, PAYMENT).await?;
+    let door = mesh.addresses.rest().to_owned();
+    let mut ours = Series::default();
+    let mut theirs = Series::default();
+    let mut everything = Series::default();
+    // Long enough for a few payments one after the other.
+    let turn = lab.plan.turn.max(PAYMENT * 3);
+    for _ in 0..lab.plan.rounds {
+        let answers = flat_out(&door, Door::Rest, rest(BUYERS), lab.plan.turn).await?;
+        ours.push(millis(&answers, 50.0));
+        let answers = flat_out(&sequential.address, Door::Rest, rest(BUYERS), turn).await?;
+        theirs.push(millis(&answers, 50.0));
+        // What the buyers before have ordered is paid by then.
+        until_all_paid(&mesh).await?;
+        let one = one_order(&Rest::new(&door)).await?;
+        everything.push(one.as_secs_f64() * 1e3);
+        lab.forget();
+    }
+    mesh.end_all().await?;
+    let at_most = PAYMENT.as_secs_f64() * 1e3 + ON_TOP;
+    Ok(vec![
+        Line {
+            what: "p50 of the answer, payment of 3 s".to_owned(),
+            unit: "ms",
+            ours: ours.clone(),
+            other: Some(("one after the other".to_owned(), theirs)),
+            goal: Goal::RatioAtMost(1.0 / 300.0),
+        },
+        Line {
+            what: "p50 of the answer, payment of 3 s".to_owned(),
+            unit: "ms",
+            ours,
+            other: None,
+            goal: Goal::AtMost(10.0),
+        },
+        Line {
+            what: "all effects done, payment of 3 s".to_owned(),
+            unit: "ms",
+            ours: everything,
+            other: None,
+            goal: Goal::AtMost(at_most),
+        },
+    ])
+}
+
+async fn until_all_paid(mesh: &Mesh<'_>) -> anyhow::Result<()> {
+    let sql = "SELECT count(*) FROM payments WHERE published_at IS NULL";
+    testkit::wait::until("every payment", Duration::from_secs(300), async || {
+        let open = mesh.count("payments", sql).await?;
+        anyhow::ensure!(open == 0, "{open} are open");
+        anyhow::Ok(())
+    })
+    .await
+}
+
+/// Places one order and waits until nothing more will happen to it.
+async fn one_order(rest: &Rest) -> anyhow::Result<Duration> {
+    let order = serde_json::json!({
+        "userId": 42,
+        "products": [{ "id": 1, "name": "Keyboard", "price": 999 }],
+    });
+    let begin = Instant::now();
+    let placed = rest.post("/order", &order).await?.json();
+    let id = placed["orderId"].as_str().unwrap_or_default();
+    let view = rest
+        .get(&format!("/orders/{id}?wait=30s&until=final"))
+        .await?
+        .json();
+    anyhow::ensure!(view["final"] == true, "{view}");
+    Ok(begin.elapsed())
+}

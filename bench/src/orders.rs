@@ -1,0 +1,89 @@
+//! Orders as the gateway puts them on Kafka, to fill a topic with.
+
+use std::time::Duration;
+
+use chassis::kafka::headers;
+use prost::{Message as _, Name as _};
+use proto::{
+    event::{ContentHash, PlacedLine, PlacedOrder},
+    events::v1::OrderPlaced,
+    id::{OrderId, ProductId, UserId},
+    money::{Currency, Money},
+    time::UnixMicros,
+};
+use rdkafka::{
+    ClientConfig,
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{Header, OwnedHeaders},
+    producer::{BaseProducer, BaseRecord, Producer as _},
+};
+
+/// Users and products of the backlog.
+const USERS: i64 = 10_000;
+const PRODUCTS: i64 = 500;
+
+/// One order of a backlog: one line, so one mail.
+pub(crate) fn order(number: i64) -> anyhow::Result<PlacedOrder> {
+    Ok(PlacedOrder {
+        order_id: OrderId::random(),
+        user_id: UserId::try_from(number % USERS + 1)?,
+        lines: vec![PlacedLine {
+            product_id: ProductId::try_from(number % PRODUCTS + 1)?,
+            name: format!("Product {}", number % PRODUCTS + 1),
+            unit_price: 999,
+            quantity: 1,
+        }],
+        total: Money::new(999, Currency::USD),
+        email: "buyer@customers.example".parse()?,
+        payment_token: None,
+        placed_at: UnixMicros::now(),
+        content_hash: ContentHash([7; 32]),
+    })
+}
+
+/// Puts so many orders on a topic, as fast as the producer can.
+pub(crate) async fn fill(brokers: String, topic: String, orders: i64) -> anyhow::Result<()> {
+    tokio::task::spawn_blocking(move || fill_now(&brokers, &topic, orders)).await?
+}
+
+fn fill_now(brokers: &str, topic: &str, orders: i64) -> anyhow::Result<()> {
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("acks", "all")
+        .set("enable.idempotence", "true")
+        .set("linger.ms", "5")
+        .set("compression.type", "lz4")
+        .set("partitioner", "murmur2_random")
+        .create()?;
+    let full_name = OrderPlaced::full_name();
+    for number in 1..=orders {
+        let order = order(number)?;
+        let (key, value) = (order.key(), OrderPlaced::from(&order).encode_to_vec());
+        let headers = OwnedHeaders::new()
+            .insert(Header {
+                key: headers::CE_ID,
+                value: Some(&key),
+            })
+            .insert(Header {
+                key: headers::CE_TYPE,
+                value: Some(&full_name),
+            });
+        let mut record = BaseRecord::to(topic)
+            .key(&key)
+            .payload(&value)
+            .headers(headers);
+        loop {
+            match producer.send(record) {
+                Ok(()) => break,
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), again)) => {
+                    producer.poll(Duration::from_millis(5));
+                    record = again;
+                }
+                Err((error, _)) => return Err(error.into()),
+            }
+        }
+        producer.poll(Duration::ZERO);
+    }
+    producer.flush(Duration::from_secs(30))?;
+    Ok(())
+}
