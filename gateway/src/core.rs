@@ -1,6 +1,6 @@
 //! What both doors work with.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use chassis::{error::Error, grpc::Deadline};
 use proto::{
@@ -19,9 +19,20 @@ use crate::{
     watch::Hub,
 };
 
-/// The gateway without its doors. Cheap to clone.
+/// The gateway without its doors. Cheap to clone: each request does, more than once.
 #[derive(Clone)]
-pub(crate) struct Core {
+pub(crate) struct Core(Arc<Parts>);
+
+impl Deref for Core {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// What the gateway is made of.
+pub(crate) struct Parts {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) gate: Gate,
     pub(crate) hub: Hub,
@@ -39,6 +50,10 @@ pub(crate) struct Timeouts {
 }
 
 impl Core {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
     pub(crate) async fn place(
         &self,
         order: ValidOrder,

@@ -28,7 +28,7 @@ pub use service::Gateway;
 /// The trace of the request that is being worked on, as 32 hex digits; empty
 /// when nothing traces.
 fn trace_id() -> String {
-    chassis::telemetry::span::trace_id_of(&tracing::Span::current()).unwrap_or_default()
+    chassis::telemetry::span::current_trace_id().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use chassis::{
     config::Config,
     grpc::GrpcRoutes,
+    kafka::Linger,
     service::{Context, Service},
 };
 use opentelemetry::metrics::Meter;
 
 use crate::{
     backend::{Backend, Live},
-    core::Core,
+    core::{Core, Parts},
     gate::Gate,
     grpc,
     options::Options,
@@ -35,7 +36,7 @@ impl Service for Gateway {
     }
 
     async fn start(options: Options, context: &mut Context) -> anyhow::Result<()> {
-        let publisher = context.publisher()?;
+        let publisher = context.publisher_with(Linger::No)?;
         let backend: Arc<dyn Backend> =
             Arc::new(Live::new(publisher, &options.addresses, context.meter())?);
         let hub = Hub::new(Arc::clone(&backend), options.hub);
@@ -43,13 +44,13 @@ impl Service for Gateway {
         context.spawn("watch", polling);
         let gate = Gate::new(options.max_in_flight);
         occupied(context.meter(), &gate, &hub);
-        let core = Core {
+        let core = Core::new(Parts {
             backend,
             gate,
             hub,
             placing: options.placing,
             timeouts: options.timeouts,
-        };
+        });
         let routes = GrpcRoutes::new().with(grpc::server(core.clone()));
         context.serve_grpc(options.grpc_address, proto::DESCRIPTORS, routes)?;
         context.serve_http(options.rest_address, rest::router(core))

@@ -32,7 +32,7 @@ use chassis::{
     db::DbError,
     fault::{self, Mistake, Point},
     kafka::HandlerError,
-    telemetry,
+    telemetry::{self, Traced},
 };
 use futures::future::join_all;
 use proto::{event::PaymentResult, id::PaymentId, time::UnixMicros};
@@ -40,7 +40,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout},
 };
-use tracing::{Instrument as _, Span, field::Empty};
+use tracing::field::Empty;
 
 use crate::{
     metrics::{self, Metrics},
@@ -71,13 +71,13 @@ pub struct Cashier {
     answers: AtomicU64,
 }
 
-/// A claimed payment, and the span of the order's trace.
+/// A claimed payment, within the order's trace.
 #[derive(Debug)]
 pub struct Job {
     /// The payment.
     pub open: OpenPayment,
     /// Charge and event become its children.
-    pub span: Span,
+    pub traced: Traced,
 }
 
 /// The right to make some charges at once.
@@ -222,8 +222,8 @@ impl Cashier {
                 .payment
                 .settled_event()
                 .filter(|_| case.goes_on())?;
-            let span = case.job.span.clone();
-            match self.publisher.publish(&payment).instrument(span).await {
+            let traced = case.job.traced.clone();
+            match traced.run(self.publisher.publish(&payment)).await {
                 Ok(()) => Some(payment.payment_id),
                 Err(error) => {
                     case.end = Err(error.into());
@@ -253,17 +253,20 @@ impl Cashier {
             amount: payment.amount,
             token: job.open.token.as_ref(),
         };
-        let span = tracing::info_span!(
-            parent: &job.span,
-            "charge",
-            otel.kind = "client",
-            ordermesh.payment.outcome = Empty,
-            otel.status_code = Empty,
-            error.type = Empty,
-        );
+        let traced = job.traced.in_scope(|| {
+            Traced::child(|| {
+                tracing::info_span!(
+                    "charge",
+                    otel.kind = "client",
+                    ordermesh.payment.outcome = Empty,
+                    otel.status_code = Empty,
+                    error.type = Empty,
+                )
+            })
+        });
         let (start, answers) = (Instant::now(), self.answers.load(Ordering::Relaxed));
         let patience = self.options.charge_timeout;
-        let answer = self.provider.charge(charge).instrument(span.clone());
+        let answer = traced.clone().run(self.provider.charge(charge));
         let answer = match timeout(patience, answer).await {
             Ok(answer) => answer,
             // A charge that gets no answer while others do has itself to blame.
@@ -277,14 +280,15 @@ impl Cashier {
         if !matches!(answer, Err(ChargeError::Unavailable(_))) {
             self.answers.fetch_add(1, Ordering::Relaxed);
         }
+        let span = traced.span();
         match &answer {
             Ok(answer) => {
                 span.record("ordermesh.payment.outcome", metrics::result(answer.result));
                 if let PaymentResult::Declined(code) = answer.result {
-                    telemetry::span::fail(&span, "declined", code.as_str_name());
+                    telemetry::span::fail(span, "declined", code.as_str_name());
                 }
             }
-            Err(error) => telemetry::span::fail(&span, metrics::kind(error), error),
+            Err(error) => telemetry::span::fail(span, metrics::kind(error), error),
         }
         self.metrics.charged(start.elapsed(), &answer);
         answer

@@ -14,10 +14,12 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use chassis::kafka::{Delivery, Handler, HandlerError, Poison, Record, Settlement};
+use chassis::{
+    kafka::{Delivery, Handler, HandlerError, Poison, Record, Settlement},
+    telemetry::Traced,
+};
 use proto::{event::PlacedOrder, events::v1::OrderPlaced, id::OrderId};
 use tokio_util::sync::CancellationToken;
-use tracing::Span;
 
 use crate::{
     cashier::{Admission, Cashier, Job, Progress},
@@ -41,9 +43,9 @@ pub struct Orders {
 pub struct Received<'o> {
     /// The order.
     pub order: &'o PlacedOrder,
-    /// The span that works on it.
-    pub span: &'o Span,
-    /// That span, to be kept with the payment.
+    /// What works on it.
+    pub traced: &'o Traced,
+    /// The same, to be kept with the payment.
     pub traceparent: Option<String>,
 }
 
@@ -129,7 +131,7 @@ impl Orders {
                 Claim::Open(open) => {
                     jobs.push(Job {
                         open: *open,
-                        span: first(group).span.clone(),
+                        traced: first(group).traced.clone(),
                     });
                 }
                 Claim::Published => *settlement = Some(Settlement::Done),
@@ -177,7 +179,7 @@ impl Handler for Orders {
             .iter()
             .map(|delivery| Received {
                 order: &delivery.event,
-                span: delivery.span(),
+                traced: delivery.traced(),
                 traceparent: delivery.traceparent(),
             })
             .collect();

@@ -154,8 +154,8 @@ impl Sweeper {
 /// Continues the order's trace.
 fn job(open: OpenPayment) -> Job {
     let parent = open.traceparent.as_deref();
-    let span = telemetry::span::continued("sweep payment", "internal", parent);
-    Job { open, span }
+    let traced = telemetry::span::continued("sweep payment", "internal", parent);
+    Job { open, traced }
 }
 
 /// When to try again: after the lease's length, then twice that, and so on.

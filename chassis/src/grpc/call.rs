@@ -14,15 +14,14 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use opentelemetry::{
-    KeyValue,
-    metrics::{Histogram, Meter},
-};
+use opentelemetry::{KeyValue, metrics::Histogram};
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
-use tracing::{Instrument as _, Span};
 
-use crate::{error::Error, telemetry};
+use crate::{
+    error::Error,
+    telemetry::{self, Sampling, Telemetry, Traced},
+};
 
 /// Buckets for times in seconds, from a fast read to a slow charge; the
 /// semantic conventions' advice for `rpc.server.duration`.
@@ -36,17 +35,22 @@ pub(super) struct CallLayer(Arc<Instruments>);
 
 struct Instruments {
     duration: Histogram<f64>,
+    sampling: Sampling,
 }
 
 impl CallLayer {
-    pub(super) fn new(meter: &Meter) -> Self {
-        let duration = meter
+    pub(super) fn new(telemetry: &Telemetry) -> Self {
+        let duration = telemetry
+            .meter()
             .f64_histogram("rpc.server.call.duration")
             .with_unit("s")
             .with_description("How long calls took, by method and status code")
             .with_boundaries(SECONDS.to_vec())
             .build();
-        Self(Arc::new(Instruments { duration }))
+        Self(Arc::new(Instruments {
+            duration,
+            sampling: telemetry.sampling().clone(),
+        }))
     }
 }
 
@@ -86,20 +90,21 @@ where
         let path = request.uri().path().trim_start_matches('/');
         // Health probes and reflection come every few seconds and tell nothing.
         let quiet = path.starts_with("grpc.");
-        let span = if quiet {
-            Span::none()
+        let traced = if quiet {
+            Traced::not_kept()
         } else {
             let parent = telemetry::extract_headers(request.headers());
-            telemetry::span::grpc_server(path, parent)
+            let sampling = &self.instruments.sampling;
+            sampling.begin(parent, |parent| telemetry::span::grpc_server(path, parent))
         };
         let mut call = Call {
             method: path.to_owned(),
-            span: span.clone(),
+            traced: traced.clone(),
             start: Instant::now(),
             code: Code::Cancelled,
             instruments: Arc::clone(&self.instruments),
         };
-        let answer = self.inner.call(request).instrument(span);
+        let answer = traced.run(self.inner.call(request));
         Box::pin(async move {
             let response = answer.await?;
             if let Some(status) = response.extensions().get::<Status>() {
@@ -122,7 +127,7 @@ fn code_in(headers: &HeaderMap) -> Option<Code> {
 /// What is known of one call.
 struct Call {
     method: String,
-    span: Span,
+    traced: Traced,
     start: Instant,
     code: Code,
     instruments: Arc<Instruments>,
@@ -135,7 +140,7 @@ impl Call {
         let cause = std::error::Error::source(status)
             .and_then(|source| source.downcast_ref::<Error>())
             .map_or_else(|| status.message().to_owned(), Error::cause);
-        self.span.in_scope(|| match status.code() {
+        self.traced.in_scope(|| match status.code() {
             Code::Internal | Code::Unknown | Code::DataLoss => {
                 tracing::error!(method = self.method, cause, "a call failed");
             }
@@ -147,7 +152,8 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.span.record("rpc.grpc.status_code", self.code as i64);
+        let span = self.traced.span();
+        span.record("rpc.grpc.status_code", self.code as i64);
         // Server spans are errors only where the server is to blame
         // (OpenTelemetry's semantic conventions for gRPC).
         if matches!(
@@ -159,7 +165,7 @@ impl Drop for Call {
                 | Code::Unavailable
                 | Code::DataLoss
         ) {
-            self.span.record("otel.status_code", "ERROR");
+            span.record("otel.status_code", "ERROR");
         }
         // Unimplemented methods are named by callers: keep them out of the
         // labels, or anybody could make a new time series with each call.
@@ -193,8 +199,8 @@ impl HttpBody for Observing {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
-        let _in_span = this.call.span.enter();
-        let frame = Pin::new(&mut this.inner).poll_frame(context);
+        let Self { inner, call } = this;
+        let frame = call.traced.in_scope(|| Pin::new(inner).poll_frame(context));
         if let Poll::Ready(Some(Ok(frame))) = &frame
             && let Some(code) = frame.trailers_ref().and_then(code_in)
         {

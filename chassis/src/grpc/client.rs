@@ -20,8 +20,6 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 use tower::Service;
-use tracing::Instrument as _;
-use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::Deadline;
 use crate::{
@@ -118,8 +116,8 @@ impl Service<Request<Body>> for ServiceChannel {
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let path = request.uri().path().trim_start_matches('/').to_owned();
-        let span = telemetry::span::grpc_client(&path);
-        telemetry::inject(&span.context(), &mut HeaderCarrier(request.headers_mut()));
+        let traced = telemetry::span::grpc_client(&path);
+        telemetry::inject(traced.context(), &mut HeaderCarrier(request.headers_mut()));
         let Some(permit) = self.breaker.admit() else {
             let refused =
                 Status::unavailable("the service did not answer just now; not asked again yet");
@@ -128,26 +126,23 @@ impl Service<Request<Body>> for ServiceChannel {
         // The channel that was made ready is the one to call.
         let clone = self.channel.clone();
         let mut channel = std::mem::replace(&mut self.channel, clone);
-        Box::pin(
-            async move {
-                let begun = Instant::now();
-                let result = channel.call(request).await;
-                match &result {
-                    // Too soon to tell: the permit goes unused.
-                    Err(error) if has_expired(error) && begun.elapsed() < PATIENCE => {}
-                    Err(_) => permit.done(false),
-                    Ok(response) => permit.done(!is_unavailable(response.headers())),
-                }
-                result.map_err(|error| {
-                    if has_expired(&error) {
-                        Status::deadline_exceeded("the service did not answer in time")
-                    } else {
-                        Status::unavailable(source_chain(&error))
-                    }
-                })
+        Box::pin(traced.run(async move {
+            let begun = Instant::now();
+            let result = channel.call(request).await;
+            match &result {
+                // Too soon to tell: the permit goes unused.
+                Err(error) if has_expired(error) && begun.elapsed() < PATIENCE => {}
+                Err(_) => permit.done(false),
+                Ok(response) => permit.done(!is_unavailable(response.headers())),
             }
-            .instrument(span),
-        )
+            result.map_err(|error| {
+                if has_expired(&error) {
+                    Status::deadline_exceeded("the service did not answer in time")
+                } else {
+                    Status::unavailable(source_chain(&error))
+                }
+            })
+        }))
     }
 }
 

@@ -4,7 +4,6 @@ use std::{convert::Infallible, time::Duration};
 
 use anyhow::Context as _;
 use http::Request;
-use opentelemetry::metrics::Meter;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +12,7 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use tower::Service;
 
 use super::call::CallLayer;
-use crate::health::Health;
+use crate::{health::Health, telemetry::Telemetry};
 
 /// Streams at once on one connection. Enough for a busy gateway; a flood on one
 /// connection stays within it.
@@ -65,7 +64,7 @@ pub fn serve(
     descriptors: &'static [u8],
     routes: GrpcRoutes,
     health: Health,
-    meter: &Meter,
+    telemetry: &Telemetry,
     doors: CancellationToken,
 ) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + Send + 'static> {
     let GrpcRoutes { routes, names } = routes;
@@ -97,7 +96,7 @@ pub fn serve(
         .max_concurrent_streams(MAX_STREAMS)
         .http2_max_header_list_size(MAX_HEADER_BYTES)
         .http2_max_pending_accept_reset_streams(Some(MAX_PENDING_RESETS))
-        .layer(CallLayer::new(meter));
+        .layer(CallLayer::new(telemetry));
     let incoming = futures::StreamExt::map(TcpListenerStream::new(listener), |stream| {
         if let Ok(stream) = &stream {
             // Without it, small answers wait for Nagle's algorithm.

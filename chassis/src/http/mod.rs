@@ -3,5 +3,5 @@
 mod observe;
 mod server;
 
-pub use observe::observed;
+pub(crate) use observe::observed;
 pub use server::serve;

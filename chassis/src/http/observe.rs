@@ -9,26 +9,36 @@ use axum::{
     middleware::{self, Next},
     response::Response,
 };
-use opentelemetry::{
-    KeyValue,
-    metrics::{Histogram, Meter},
-};
-use tracing::Instrument as _;
+use opentelemetry::{KeyValue, metrics::Histogram};
 
-use crate::{error::Error, error::Reason, grpc::SECONDS, telemetry};
+use crate::{
+    error::{Error, Reason},
+    grpc::SECONDS,
+    telemetry::{self, Sampling, Telemetry},
+};
 
 /// A router whose requests are observed.
-pub fn observed(router: Router, meter: &Meter) -> Router {
-    let duration = meter
+pub(crate) fn observed(router: Router, telemetry: &Telemetry) -> Router {
+    let duration = telemetry
+        .meter()
         .f64_histogram("http.server.request.duration")
         .with_unit("s")
         .with_description("How long requests took until their answer began, by route and status")
         .with_boundaries(SECONDS.to_vec())
         .build();
-    router.layer(middleware::from_fn_with_state(duration, observe))
+    let observer = Arc::new(Observer {
+        duration,
+        sampling: telemetry.sampling().clone(),
+    });
+    router.layer(middleware::from_fn_with_state(observer, observe))
 }
 
-async fn observe(State(duration): State<Histogram<f64>>, request: Request, next: Next) -> Response {
+struct Observer {
+    duration: Histogram<f64>,
+    sampling: Sampling,
+}
+
+async fn observe(State(observer): State<Arc<Observer>>, request: Request, next: Next) -> Response {
     let start = Instant::now();
     // The template, never the path: ids in labels would make endless series.
     let route = request
@@ -37,15 +47,18 @@ async fn observe(State(duration): State<Histogram<f64>>, request: Request, next:
         .map_or_else(|| "(none)".to_owned(), |path| path.as_str().to_owned());
     let method = known_method(request.method());
     let parent = telemetry::extract_headers(request.headers());
-    let span = telemetry::span::http_server(method, &route, parent);
-    let response = next.run(request).instrument(span.clone()).await;
+    let traced = observer.sampling.begin(parent, |parent| {
+        telemetry::span::http_server(method, &route, parent)
+    });
+    let response = traced.clone().run(next.run(request)).await;
     let status = response.status();
+    let span = traced.span();
     span.record("http.response.status_code", status.as_u16());
     if status.is_server_error() {
         span.record("otel.status_code", "ERROR");
     }
     if let Some(error) = response.extensions().get::<Arc<Error>>() {
-        span.in_scope(|| match error.reason() {
+        traced.in_scope(|| match error.reason() {
             Reason::Internal => tracing::error!(route, cause = error.cause(), "a request failed"),
             _ if status.is_server_error() => {
                 tracing::debug!(route, cause = error.cause(), "a request was refused");
@@ -53,7 +66,7 @@ async fn observe(State(duration): State<Histogram<f64>>, request: Request, next:
             _ => {}
         });
     }
-    duration.record(
+    observer.duration.record(
         start.elapsed().as_secs_f64(),
         &[
             KeyValue::new("http.request.method", method),

@@ -23,7 +23,7 @@ use crate::{
     grpc::{self, GrpcRoutes},
     health::{Affects, Health, ReadinessHandle},
     http,
-    kafka::{ConsumerOptions, Handler, KafkaOptions, Publisher, consumer},
+    kafka::{ConsumerOptions, Handler, KafkaOptions, Linger, Publisher, consumer},
     telemetry::Telemetry,
 };
 
@@ -161,13 +161,19 @@ impl Context {
         &self.kafka
     }
 
-    /// The service's publisher. One per service: librdkafka batches per client.
+    /// The service's publisher, for records that nobody waits for by themselves.
+    /// One per service: librdkafka batches per client.
     pub fn publisher(&mut self) -> anyhow::Result<Publisher> {
+        self.publisher_with(Linger::Gather)
+    }
+
+    /// The service's publisher; the first who asks says whether records linger.
+    pub fn publisher_with(&mut self, linger: Linger) -> anyhow::Result<Publisher> {
         if let Some(publisher) = self.publisher.get() {
             return Ok(publisher.clone());
         }
         let condition = self.readiness("kafka producer");
-        let publisher = Publisher::new(self.name, &self.kafka, &self.telemetry, condition)?;
+        let publisher = Publisher::new(self.name, &self.kafka, &self.telemetry, condition, linger)?;
         let flushed = publisher.clone();
         self.on_drain(
             Phase::Producer,
@@ -273,7 +279,7 @@ impl Context {
             descriptors,
             routes,
             self.health.clone(),
-            self.meter(),
+            &self.telemetry,
             self.doors.clone(),
         )?;
         self.door("gRPC server", server);
@@ -283,7 +289,7 @@ impl Context {
     /// Serves HTTP, with limits, traces and metrics.
     pub fn serve_http(&mut self, address: SocketAddr, router: axum::Router) -> anyhow::Result<()> {
         let listener = bind("HTTP", address)?;
-        let router = http::observed(router, self.meter());
+        let router = http::observed(router, &self.telemetry);
         self.door(
             "HTTP server",
             http::serve(listener, router, self.doors.clone()),

@@ -16,6 +16,7 @@ mod propagation;
 mod resource;
 mod sampler;
 pub mod span;
+mod traced;
 
 use std::{
     cell::RefCell,
@@ -34,7 +35,11 @@ use opentelemetry_sdk::{
 };
 use prometheus::{Encoder as _, Registry, TextEncoder, process_collector::ProcessCollector};
 use tracing::{Dispatch, level_filters::LevelFilter};
-use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _};
+use tracing_subscriber::{
+    Layer as _,
+    filter::{FilterExt as _, Targets, filter_fn},
+    layer::{Filter, SubscriberExt as _},
+};
 
 use bounded::Bounded;
 pub use exporter::Endpoints;
@@ -43,6 +48,8 @@ pub use logs::LogFormat;
 pub use options::{SamplerOption, TelemetryOptions};
 pub use propagation::{HeaderCarrier, extract, inject, traceparent};
 pub(crate) use propagation::{extract_headers, span_context};
+pub(crate) use sampler::Sampling;
+pub use traced::Traced;
 
 /// Links of one span. OpenTelemetry's default is 128; a batch span links to
 /// every record of its batch, which holds up to a thousand.
@@ -64,6 +71,7 @@ static SECOND: LazyLock<Dispatch> =
 #[derive(Debug, Clone)]
 pub struct Telemetry {
     dispatch: Dispatch,
+    sampling: Sampling,
     tracers: SdkTracerProvider,
     meters: SdkMeterProvider,
     /// While logs are exported.
@@ -124,9 +132,10 @@ impl Telemetry {
         let meter = meters.meter("ordermesh");
         build_info(&meter);
 
+        let (sampling, sampler) = Sampling::from_options(options);
         let mut tracers = SdkTracerProvider::builder()
             .with_resource(resource.clone())
-            .with_sampler(sampler::from_options(options))
+            .with_sampler(sampler)
             .with_span_limits(SpanLimits {
                 max_links_per_span: MAX_LINKS,
                 ..SpanLimits::default()
@@ -158,6 +167,7 @@ impl Telemetry {
         let dispatch = Dispatch::new(layers.with(exported));
         Ok(Self {
             dispatch,
+            sampling,
             tracers,
             meters,
             loggers,
@@ -170,6 +180,11 @@ impl Telemetry {
     /// Where a service's instruments come from.
     pub fn meter(&self) -> &Meter {
         &self.meter
+    }
+
+    /// Who decides which traces are kept.
+    pub(crate) fn sampling(&self) -> &Sampling {
+        &self.sampling
     }
 
     /// The subscriber that a service's threads carry.
@@ -252,9 +267,16 @@ fn adopt(dispatch: &Dispatch) {
     SUBSCRIBER.with_borrow_mut(|subscriber| *subscriber = Some(guard));
 }
 
-/// A wrong filter was reported when the options were read.
-fn filter(directives: &str) -> EnvFilter {
-    EnvFilter::try_new(directives).unwrap_or_else(|_| EnvFilter::new("info"))
+/// Events only: a line has its trace from OpenTelemetry's context, and spans that
+/// a log layer sees are written out for it, each time, for nothing. A wrong filter
+/// was reported when the options were read.
+fn filter<S>(directives: &str) -> impl Filter<S> + use<S> {
+    let targets: Targets = directives
+        .parse()
+        .unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
+    targets.and(filter_fn(|metadata: &tracing::Metadata<'_>| {
+        !metadata.is_span()
+    }))
 }
 
 /// The usual `build_info` gauge: always 1, the facts are its labels.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 use super::{Endpoints, LogFormat};
 use crate::config::{Config, Setting};
@@ -40,7 +40,7 @@ pub struct TelemetryOptions {
     pub service_name: Option<String>,
     /// `OTEL_RESOURCE_ATTRIBUTES`.
     pub resource_attributes: Vec<(String, String)>,
-    /// Which logs are written: `tracing`'s filter directives.
+    /// Which logs are written: [`Targets`].
     pub log: String,
     /// How logs are written.
     pub log_format: LogFormat,
@@ -50,8 +50,12 @@ impl TelemetryOptions {
     /// Reads the section `TELEMETRY` and the standard variables.
     pub fn read(config: &mut Config) -> Self {
         let mut section = config.section("TELEMETRY");
-        let log: String = section.get("LOG", "info", "which logs are written, as in RUST_LOG");
-        if let Err(error) = EnvFilter::try_new(&log) {
+        let log: String = section.get(
+            "LOG",
+            "info",
+            "which logs are written: a level, or target=level, by commas",
+        );
+        if let Err(error) = log.parse::<Targets>() {
             section.mistake("LOG", format!("is not a log filter: {error}"));
         }
         let log_format = section.get(

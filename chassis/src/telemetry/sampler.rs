@@ -10,19 +10,105 @@ use std::{
 
 use opentelemetry::{
     Context, KeyValue,
-    trace::{Link, SpanKind, TraceContextExt as _, TraceId, TraceState},
+    trace::{Link, SpanContext, SpanKind, TraceContextExt as _, TraceFlags, TraceId, TraceState},
 };
-use opentelemetry_sdk::trace::{Sampler, SamplingDecision, SamplingResult, ShouldSample};
+use opentelemetry_sdk::trace::{
+    IdGenerator as _, RandomIdGenerator, Sampler, SamplingDecision, SamplingResult, ShouldSample,
+};
+use tracing::Span;
 
-use super::{SamplerOption, TelemetryOptions};
+use super::{SamplerOption, TelemetryOptions, Traced};
 
-/// The sampler that the options ask for.
-pub(super) fn from_options(options: &TelemetryOptions) -> Box<dyn ShouldSample> {
-    let root: Box<dyn ShouldSample> = match options.sampler {
-        SamplerOption::AlwaysOn => Box::new(Sampler::AlwaysOn),
-        SamplerOption::AlwaysOff => Box::new(Sampler::AlwaysOff),
-        SamplerOption::Ratio(share) => Box::new(Sampler::TraceIdRatioBased(share)),
-        SamplerOption::PerSecond(traces) => Box::new(PerSecond::new(traces)),
+/// Decides about a trace before anything is made for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Sampling {
+    root: Root,
+    parent_based: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Root {
+    /// By count: decided here, and the sampler is told.
+    PerSecond(PerSecond),
+    Never,
+    /// By what only a span has: the sampler decides.
+    BySpan,
+}
+
+/// Put into the context of a trace that is to be kept: the sampler need not decide
+/// again.
+#[derive(Debug)]
+struct Chosen;
+
+impl Sampling {
+    /// The samplers that the options ask for: this, and the SDK's.
+    pub(super) fn from_options(options: &TelemetryOptions) -> (Self, Box<dyn ShouldSample>) {
+        let per_second = match options.sampler {
+            SamplerOption::PerSecond(traces) => Some(PerSecond::new(traces)),
+            _ => None,
+        };
+        let root = match (&per_second, &options.sampler) {
+            (Some(per_second), _) => Root::PerSecond(per_second.clone()),
+            (None, SamplerOption::AlwaysOff) => Root::Never,
+            (None, _) => Root::BySpan,
+        };
+        let sampling = Self {
+            root,
+            parent_based: options.parent_based,
+        };
+        (sampling, sdk_sampler(options, per_second))
+    }
+
+    /// Where something begins that a caller may have named a parent for.
+    pub(crate) fn begin(&self, parent: Context, span: impl FnOnce(Context) -> Span) -> Traced {
+        let has_parent = parent.span().span_context().is_valid();
+        if has_parent && self.parent_based {
+            return Traced::child_of(parent, span);
+        }
+        match &self.root {
+            Root::PerSecond(bucket) if bucket.take() => {
+                Traced::in_span(span(parent.with_value(Chosen)))
+            }
+            Root::PerSecond(_) | Root::Never if has_parent => Traced::in_context(passed(&parent)),
+            Root::PerSecond(_) | Root::Never => Traced::not_kept(),
+            Root::BySpan => Traced::in_span(span(parent)),
+        }
+    }
+}
+
+/// A new trace that is not kept.
+pub(super) fn not_kept() -> Context {
+    let ids = RandomIdGenerator::default();
+    Context::new().with_remote_span_context(SpanContext::new(
+        ids.new_trace_id(),
+        ids.new_span_id(),
+        TraceFlags::default(),
+        false,
+        TraceState::default(),
+    ))
+}
+
+/// The same trace, not kept from here on.
+fn passed(parent: &Context) -> Context {
+    let span = parent.span().span_context().clone();
+    parent.with_remote_span_context(SpanContext::new(
+        span.trace_id(),
+        span.span_id(),
+        TraceFlags::default(),
+        true,
+        span.trace_state().clone(),
+    ))
+}
+
+/// The sampler of the SDK.
+fn sdk_sampler(options: &TelemetryOptions, per_second: Option<PerSecond>) -> Box<dyn ShouldSample> {
+    let root: Box<dyn ShouldSample> = match (options.sampler, per_second) {
+        (_, Some(per_second)) => Box::new(per_second),
+        (SamplerOption::AlwaysOn, None) => Box::new(Sampler::AlwaysOn),
+        (SamplerOption::Ratio(share), None) => Box::new(Sampler::TraceIdRatioBased(share)),
+        (SamplerOption::AlwaysOff | SamplerOption::PerSecond(_), None) => {
+            Box::new(Sampler::AlwaysOff)
+        }
     };
     if options.parent_based {
         Box::new(Sampler::ParentBased(root))
@@ -55,6 +141,11 @@ impl PerSecond {
         }
     }
 
+    fn take(&self) -> bool {
+        let now = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX - SECOND);
+        self.take_at(now)
+    }
+
     fn take_at(&self, now: u64) -> bool {
         self.next
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
@@ -75,12 +166,12 @@ impl ShouldSample for PerSecond {
         _: &[KeyValue],
         _: &[Link],
     ) -> SamplingResult {
-        let now = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX - SECOND);
+        let is_chosen = parent.is_some_and(|parent| parent.get::<Chosen>().is_some());
         let trace_state = parent.map_or_else(TraceState::default, |parent| {
             parent.span().span_context().trace_state().clone()
         });
         SamplingResult {
-            decision: if self.take_at(now) {
+            decision: if is_chosen || self.take() {
                 SamplingDecision::RecordAndSample
             } else {
                 SamplingDecision::Drop

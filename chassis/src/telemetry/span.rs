@@ -5,7 +5,7 @@ use opentelemetry::{Context, trace::Status};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use super::propagation;
+use super::{Traced, propagation};
 
 /// The server side of a gRPC call. `method` is `package.Service/Method`.
 pub(crate) fn grpc_server(method: &str, parent: Context) -> Span {
@@ -25,18 +25,20 @@ pub(crate) fn grpc_server(method: &str, parent: Context) -> Span {
 }
 
 /// The client side of a gRPC call.
-pub(crate) fn grpc_client(method: &str) -> Span {
+pub(crate) fn grpc_client(method: &str) -> Traced {
     let (service, name) = method.split_once('/').unwrap_or((method, ""));
-    tracing::info_span!(
-        "grpc",
-        otel.name = method,
-        otel.kind = "client",
-        rpc.system = "grpc",
-        rpc.service = service,
-        rpc.method = name,
-        rpc.grpc.status_code = tracing::field::Empty,
-        otel.status_code = tracing::field::Empty,
-    )
+    Traced::child(|| {
+        tracing::info_span!(
+            "grpc",
+            otel.name = method,
+            otel.kind = "client",
+            rpc.system = "grpc",
+            rpc.service = service,
+            rpc.method = name,
+            rpc.grpc.status_code = tracing::field::Empty,
+            otel.status_code = tracing::field::Empty,
+        )
+    })
 }
 
 /// The server side of an HTTP request. `route` is the path's template.
@@ -54,8 +56,20 @@ pub(crate) fn http_server(method: &str, route: &str, parent: Context) -> Span {
     span
 }
 
-/// A record on its way to the broker. Its context is what consumers continue.
-pub(crate) fn send(topic: &str, key: &str) -> Span {
+/// A record on its way to the broker. Its context is what consumers continue: the
+/// child of a stored `traceparent`, or else of what is going on.
+pub(crate) fn send(topic: &str, key: &[u8], stored: Option<&str>) -> Traced {
+    match stored {
+        Some(stored) => Traced::child_of(propagation::extract(stored, None), |parent| {
+            let span = sending(topic, key);
+            set_parent(&span, parent);
+            span
+        }),
+        None => Traced::child(|| sending(topic, key)),
+    }
+}
+
+fn sending(topic: &str, key: &[u8]) -> Span {
     tracing::info_span!(
         "send",
         otel.name = format_args!("send {topic}"),
@@ -64,19 +78,12 @@ pub(crate) fn send(topic: &str, key: &str) -> Span {
         messaging.operation.type = "send",
         messaging.operation.name = "send",
         messaging.destination.name = topic,
-        messaging.kafka.message.key = key,
+        messaging.kafka.message.key = &*String::from_utf8_lossy(key),
         messaging.destination.partition.id = tracing::field::Empty,
         messaging.kafka.offset = tracing::field::Empty,
         otel.status_code = tracing::field::Empty,
         error.type = tracing::field::Empty,
     )
-}
-
-/// A record on its way to the broker, in the trace of a stored `traceparent`.
-pub(crate) fn send_continuing(topic: &str, key: &str, traceparent: &str) -> Span {
-    let span = send(topic, key);
-    set_parent(&span, propagation::extract(traceparent, None));
-    span
 }
 
 /// One record being worked on, child of its producer's span.
@@ -86,8 +93,16 @@ pub(crate) fn process(
     offset: i64,
     group: &str,
     parent: Context,
-) -> Span {
-    let span = tracing::info_span!(
+) -> Traced {
+    Traced::child_of(parent, |parent| {
+        let span = processing(topic, partition, offset, group);
+        set_parent(&span, parent);
+        span
+    })
+}
+
+fn processing(topic: &str, partition: i32, offset: i64, group: &str) -> Span {
+    tracing::info_span!(
         parent: None,
         "process",
         otel.name = format_args!("process {topic}"),
@@ -101,9 +116,7 @@ pub(crate) fn process(
         messaging.consumer.group.name = group,
         otel.status_code = tracing::field::Empty,
         error.type = tracing::field::Empty,
-    );
-    set_parent(&span, parent);
-    span
+    )
 }
 
 /// A batch of records being worked on. It is a trace of its own and links to
@@ -143,19 +156,22 @@ pub(crate) fn database(system: &'static str, operation: &'static str) -> Span {
 /// Work that continues a trace which was stored as a `traceparent`, for
 /// instance a mail that is sent after its order's records were worked on.
 /// `kind` is an OpenTelemetry span kind: `client`, `internal`, …
-pub fn continued(name: &str, kind: &'static str, traceparent: Option<&str>) -> Span {
-    let span = tracing::info_span!(
-        parent: None,
-        "continued",
-        otel.name = name,
-        otel.kind = kind,
-        otel.status_code = tracing::field::Empty,
-        error.type = tracing::field::Empty,
-    );
-    if let Some(traceparent) = traceparent {
-        set_parent(&span, propagation::extract(traceparent, None));
-    }
-    span
+pub fn continued(name: &str, kind: &'static str, traceparent: Option<&str>) -> Traced {
+    let parent = traceparent.map_or_else(Context::new, |traceparent| {
+        propagation::extract(traceparent, None)
+    });
+    Traced::child_of(parent, |parent| {
+        let span = tracing::info_span!(
+            parent: None,
+            "continued",
+            otel.name = name,
+            otel.kind = kind,
+            otel.status_code = tracing::field::Empty,
+            error.type = tracing::field::Empty,
+        );
+        set_parent(&span, parent);
+        span
+    })
 }
 
 /// Marks a span as failed, with words that hold no private data.
@@ -168,24 +184,17 @@ pub fn fail(span: &Span, error_type: &str, message: impl std::fmt::Display) {
 /// anything of a person.
 pub fn annotate(key: &'static str, id: impl std::fmt::Display) {
     let span = Span::current();
-    if is_sampled(&span) {
+    if !span.is_none() {
         span.set_attribute(key, id.to_string());
     }
 }
 
-fn is_sampled(span: &Span) -> bool {
-    propagation::span_context(&span.context()).is_sampled()
-}
-
-/// The `traceparent` of a span, or `None` when it has no valid context.
-pub fn traceparent_of(span: &Span) -> Option<String> {
-    propagation::traceparent(&propagation::span_context(&span.context()))
-}
-
-/// The trace id of a span as 32 hex digits, or `None`.
-pub fn trace_id_of(span: &Span) -> Option<String> {
-    let context = propagation::span_context(&span.context());
-    context.is_valid().then(|| context.trace_id().to_string())
+/// The trace id of what is going on as 32 hex digits, or `None`.
+pub fn current_trace_id() -> Option<String> {
+    Context::map_current(|context| {
+        let context = propagation::span_context(context);
+        context.is_valid().then(|| context.trace_id().to_string())
+    })
 }
 
 fn set_parent(span: &Span, parent: Context) {

@@ -11,6 +11,7 @@ mod doors;
 mod exactly_once;
 mod idempotency;
 mod latency;
+mod load;
 mod metrics;
 mod placing;
 mod poison;
@@ -75,5 +76,6 @@ fn main() -> ExitCode {
         .tests(restart::tests())
         .tests(resources::tests())
         .tests(latency::tests())
+        .tests(load::tests())
         .run()
 }

@@ -24,7 +24,7 @@ use tower::ServiceExt as _;
 
 use crate::{
     backend::pretend::Pretend,
-    core::{Core, Timeouts},
+    core::{Core, Parts, Timeouts},
     gate::Gate,
     grpc::{self, Api},
     place::Placing,
@@ -89,7 +89,7 @@ impl Doors {
         let closing = CancellationToken::new();
         tokio::spawn(hub.clone().run(closing.clone(), closing.clone()));
         let email = chassis::config::Setting::parse("user{userId}@customers.example").unwrap();
-        let core = Core {
+        let core = Core::new(Parts {
             backend: backend.clone(),
             gate: Gate::new(4),
             hub,
@@ -98,7 +98,7 @@ impl Doors {
                 lookup: Duration::from_millis(20),
             },
             timeouts,
-        };
+        });
         Self {
             backend,
             rest: rest::router(core.clone()),

@@ -8,13 +8,12 @@ use std::{
 use chassis::{
     error::{Error, Reason},
     grpc::Deadline,
-    telemetry,
+    telemetry::Traced,
 };
 use futures::StreamExt as _;
 use proto::id::OrderId;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument as _;
 
 use super::{
     board::{Answers, Board, Look},
@@ -98,9 +97,8 @@ impl Hub {
     ) -> anyhow::Result<()> {
         // Whoever asked for a trace asked about a request; a poller that begins
         // fifty traces a second would crowd those out.
-        let untraced = telemetry::span::continued("watch", "internal", Some(&not_sampled()));
         tokio::select! {
-            () = self.poll().instrument(untraced) => {}
+            () = Traced::not_kept().run(self.poll()) => {}
             () = doors.cancelled() => {}
         }
         self.board().close();
@@ -176,13 +174,6 @@ async fn unless_empty<T>(
     } else {
         call.await
     }
-}
-
-/// The `traceparent` of a trace that nobody records (W3C Trace Context, section
-/// 3.2.2.5: the flag `sampled` is not set).
-fn not_sampled() -> String {
-    let id = uuid::Uuid::now_v7().as_u128();
-    format!("00-{id:032x}-{:016x}-00", id & u128::from(u64::MAX) | 1)
 }
 
 #[cfg(test)]

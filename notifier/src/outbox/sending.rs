@@ -14,7 +14,6 @@ use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
 };
-use tracing::Instrument as _;
 
 use super::{Held, Outbox, Schedule};
 use crate::{
@@ -88,14 +87,15 @@ impl Outbox {
         if is_away || self.shutdown.is_cancelled() || Instant::now() > held.last_send {
             return (mail, None);
         }
-        let span = span::continued("send mail", "client", mail.traceparent.as_deref());
-        let sent = self.mailer.send(&mail).instrument(span.clone()).await;
+        let traced = span::continued("send mail", "client", mail.traceparent.as_deref());
+        let sent = traced.clone().run(self.mailer.send(&mail)).await;
+        let span = traced.span();
         match &sent {
             Sent::Taken => {}
-            Sent::Deferred(why) => span::fail(&span, "deferred", why),
-            Sent::Refused(why) => span::fail(&span, "refused", why),
-            Sent::Lost(why) => span::fail(&span, "lost", why),
-            Sent::Unreachable(why) => span::fail(&span, "unreachable", why),
+            Sent::Deferred(why) => span::fail(span, "deferred", why),
+            Sent::Refused(why) => span::fail(span, "refused", why),
+            Sent::Lost(why) => span::fail(span, "lost", why),
+            Sent::Unreachable(why) => span::fail(span, "unreachable", why),
         }
         if let Ok(mut server) = server.lock() {
             match &sent {

@@ -220,7 +220,7 @@ mod tests {
             Answer::ACCEPTED
         );
         assert_eq!(
-            Answer::over_grpc(Ok(Response::default())),
+            Answer::over_grpc(Ok(Response::new(PlaceOrderResponse::default()))),
             Answer::ACCEPTED
         );
     }

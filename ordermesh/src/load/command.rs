@@ -2,10 +2,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use chassis::{
-    config::Setting as _,
-    service::stop_signal,
-};
+use chassis::{config::Setting as _, service::stop_signal};
 use clap::{Args, value_parser};
 use serde_json::json;
 

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{render, report::Progress};
+use super::{progress::Progress, render};
 use crate::output::Format;
 
 /// Where the line is shown.

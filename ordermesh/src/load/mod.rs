@@ -26,11 +26,13 @@ mod closed;
 mod command;
 mod desk;
 mod door;
+mod json;
 mod latencies;
 mod live;
 mod open;
 mod options;
 mod orders;
+mod progress;
 mod render;
 mod report;
 mod schedule;
@@ -53,7 +55,8 @@ use tokio::{
 pub use answer::Outcome;
 pub(crate) use command::{LoadArguments, execute};
 pub use options::{Door, Misuse, Mix, Mode, Options};
-pub use report::{Fault, Progress, Report};
+pub use progress::Progress;
+pub use report::{Fault, Report};
 
 use desk::{Desk, Window};
 use orders::Orders;

@@ -10,8 +10,9 @@ use serde::Serialize;
 
 use super::{options::Mix, zipf::Zipf};
 
-/// Lines of an order; most orders have one or two.
-const LINES: [(u32, usize); 5] = [(50, 1), (25, 2), (12, 3), (8, 4), (5, 5)];
+/// Of a hundred orders, from which one on they have a line more: half have one
+/// line, a quarter two, 12 % three, 8 % four, 5 % five.
+const ONE_LINE_MORE: [u32; 4] = [50, 75, 87, 95];
 /// Percent of lines with one piece; the others have up to [`MOST_PIECES`].
 const SINGLE_PIECES: u32 = 85;
 const MOST_PIECES: i32 = 4;
@@ -111,7 +112,9 @@ impl Orders {
 
     fn lines(&self, random: &mut SmallRng) -> Vec<Line> {
         let mut lines: Vec<Line> = Vec::new();
-        for _ in 0..count_of_lines(random.random_range(0..100)) {
+        let of_hundred = random.random_range(0..100);
+        let more = ONE_LINE_MORE.iter().filter(|from| of_hundred >= **from);
+        for _ in 0..=more.count() {
             let id = self.products.rank(random.random());
             let quantity = if random.random_range(0..100) < SINGLE_PIECES {
                 1
@@ -136,18 +139,6 @@ impl Orders {
     fn random(&self, number: u64) -> SmallRng {
         SmallRng::seed_from_u64(self.seed ^ number.wrapping_mul(STRIDE))
     }
-}
-
-/// At a percentage of 0 to 99.
-fn count_of_lines(percentage: u32) -> usize {
-    let mut left = percentage;
-    for (percent, lines) in LINES {
-        if left < percent {
-            return lines;
-        }
-        left -= percent;
-    }
-    1
 }
 
 /// A product always costs the same: 1.00 to 99.99.

@@ -3,10 +3,7 @@
 use std::{fmt::Write as _, time::Duration};
 
 use super::{
-    answer::Outcome,
-    latencies::Latencies,
-    options::Mode,
-    report::{Progress, Report},
+    answer::Outcome, latencies::Latencies, options::Mode, progress::Progress, report::Report,
 };
 use crate::output::table;
 

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::{
     answer::Outcome,
     latencies::Latencies,
-    options::{Mode, Options},
+    options::Options,
+    progress::per_second,
     tally::{Part, Tally},
 };
 
@@ -33,42 +33,6 @@ pub struct Fault {
     pub count: u64,
     /// What the first of them said.
     pub example: String,
-}
-
-/// How it goes, over about a second.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Progress {
-    /// Since the start of the run.
-    pub elapsed: Duration,
-    /// Orders that were sent, a second.
-    pub sent_per_second: f64,
-    /// Orders that were accepted, a second.
-    pub accepted_per_second: f64,
-    /// Median latency of the accepted ones.
-    pub p50: Duration,
-    /// 99th percentile.
-    pub p99: Duration,
-    /// 99.9th percentile.
-    pub p999: Duration,
-    /// Orders refused or failed since the start of the run.
-    pub errors: u64,
-}
-
-impl Progress {
-    /// Of what was counted in some time.
-    pub(super) fn new(elapsed: Duration, time: Duration, tally: &Tally, errors: u64) -> Self {
-        let mut latencies = tally.ramp.of(Outcome::Accepted).clone();
-        latencies.add(tally.steady.of(Outcome::Accepted));
-        Self {
-            elapsed,
-            sent_per_second: per_second(tally.ramp.sent + tally.steady.sent, time),
-            accepted_per_second: per_second(latencies.count(), time),
-            p50: latencies.percentile(50.0),
-            p99: latencies.percentile(99.0),
-            p999: latencies.percentile(99.9),
-            errors,
-        }
-    }
 }
 
 impl Report {
@@ -207,102 +171,29 @@ impl Report {
         &self.tally.steady.late
     }
 
+    pub(super) fn steady(&self) -> &Part {
+        &self.tally.steady
+    }
+
     pub(super) fn ramp(&self) -> &Part {
         &self.tally.ramp
-    }
-
-    /// All figures; times in microseconds unless the name says otherwise.
-    pub fn json(&self) -> Value {
-        let mut json = json!({
-            "door": self.options.door,
-            "target": self.options.target,
-            "connections": self.connections(),
-            "seed": self.options.seed,
-            "seconds": self.window.as_secs_f64(),
-            "interrupted": self.interrupted,
-            "sentPerSecond": self.sent_per_second(),
-            "acceptedPerSecond": self.accepted_per_second(),
-            "latencyMicros": {
-                "accepted": micros(self.latencies(Outcome::Accepted)),
-                "refused": micros(self.latencies(Outcome::Refused)),
-                "failed": micros(self.latencies(Outcome::Failed)),
-            },
-            "lateMicros": micros(self.late_ones()),
-            "errors": self.faults(),
-        });
-        match self.options.mode {
-            Mode::Open { rate, ramp } => {
-                json["mode"] = "open".into();
-                json["rate"] = rate.into();
-                json["inFlight"] = self.options.in_flight.into();
-                json["rampSeconds"] = ramp.as_secs_f64().into();
-                json["ramp"] = counts(&self.tally.ramp);
-            }
-            Mode::Closed { clients } => {
-                json["mode"] = "closed".into();
-                json["clients"] = clients.into();
-            }
-        }
-        if let (Some(json), Value::Object(counts)) =
-            (json.as_object_mut(), counts(&self.tally.steady))
-        {
-            json.extend(counts);
-        }
-        json
-    }
-}
-
-impl Serialize for Report {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.json().serialize(serializer)
-    }
-}
-
-fn counts(part: &Part) -> Value {
-    json!({
-        "sent": part.sent,
-        "accepted": part.count(Outcome::Accepted),
-        "refused": part.count(Outcome::Refused),
-        "failed": part.count(Outcome::Failed),
-        "notSent": part.not_sent,
-        "unanswered": part.unanswered(),
-        "repeated": part.repeated,
-    })
-}
-
-fn micros(latencies: &Latencies) -> Value {
-    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-    let at = |percentile| micros(latencies.percentile(percentile));
-    json!({
-        "p50": at(50.0),
-        "p90": at(90.0),
-        "p99": at(99.0),
-        "p999": at(99.9),
-        "max": micros(latencies.max()),
-    })
-}
-
-/// Counts are far below 2^52.
-#[allow(clippy::cast_precision_loss)]
-fn per_second(count: u64, time: Duration) -> f64 {
-    if time.is_zero() {
-        0.0
-    } else {
-        count as f64 / time.as_secs_f64()
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::{
-        super::{answer::Why, options::Door},
+        super::{
+            answer::Why,
+            options::{Door, Mode},
+        },
         *,
     };
 
     const MILLI: Duration = Duration::from_millis(1);
 
     /// 90 accepted after 1 ms, 9 after 10 ms, one refused; of a ramp, 7 accepted.
-    fn tally() -> Tally {
+    pub(in crate::load) fn tally() -> Tally {
         let mut tally = Tally::new();
         tally.ramp.sent = 7;
         tally.steady.sent = 102;
@@ -327,11 +218,11 @@ mod tests {
         tally
     }
 
-    fn report(mode: Mode, tally: Tally, window: Duration) -> Report {
+    pub(in crate::load) fn report(mode: Mode, tally: Tally, window: Duration) -> Report {
         Report::new(&Options::new(Door::Rest, mode), tally, window, false)
     }
 
-    fn open(tally: Tally) -> Report {
+    pub(in crate::load) fn open(tally: Tally) -> Report {
         let mode = Mode::Open {
             rate: 50,
             ramp: Duration::from_secs(1),
@@ -369,29 +260,5 @@ mod tests {
         let mut tally = tally();
         tally.ramp.of_mut(Outcome::Failed).record(MILLI);
         assert!(!open(tally).is_good(), "in the ramp, too");
-    }
-
-    #[test]
-    fn json_says_the_same_in_microseconds() {
-        let json = serde_json::to_value(open(tally())).unwrap();
-        assert_eq!(json["mode"], "open");
-        assert_eq!(json["door"], "rest");
-        assert_eq!(json["accepted"], 99);
-        assert_eq!(json["ramp"]["accepted"], 7);
-        assert_eq!(json["latencyMicros"]["accepted"]["p50"], 1_000);
-        assert_eq!(json["errors"][0]["kind"], "OVERLOADED");
-        assert_eq!(json["errors"][0]["outcome"], "refused");
-        let closed = report(Mode::Closed { clients: 4 }, tally(), Duration::from_secs(2));
-        assert_eq!(closed.json()["mode"], "closed");
-        assert_eq!(closed.json()["clients"], 4);
-    }
-
-    #[test]
-    fn progress_is_of_the_last_second() {
-        let progress = Progress::new(Duration::from_secs(7), 2 * MILLI * 500, &tally(), 5);
-        assert!((progress.sent_per_second - 109.0).abs() < 1e-9);
-        assert!((progress.accepted_per_second - 106.0).abs() < 1e-9);
-        assert_eq!(progress.errors, 5);
-        assert!(progress.p999 >= 50 * MILLI);
     }
 }

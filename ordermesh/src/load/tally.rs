@@ -252,7 +252,9 @@ mod tests {
         shard.lock().fault(Outcome::Refused, why("second"));
         board.collect();
         shard.lock().fault(Outcome::Refused, why("third"));
-        shard.lock().fault(Outcome::Failed, why("of another outcome"));
+        shard
+            .lock()
+            .fault(Outcome::Failed, why("of another outcome"));
         board.collect();
         let total = board.into_total();
         assert_eq!(total.faults(), 4);

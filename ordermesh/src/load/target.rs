@@ -4,11 +4,7 @@
 //! on loopback, and only addresses that were looked at are connected to: a name is
 //! resolved once, and never again.
 
-use std::{
-    io,
-    net::SocketAddr,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
 use tokio::net::{TcpStream, lookup_host};

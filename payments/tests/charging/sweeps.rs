@@ -6,11 +6,11 @@ use anyhow::ensure;
 use chassis::{
     config::Config,
     kafka::Settlement,
-    telemetry::{Telemetry, TelemetryOptions},
+    telemetry::{Telemetry, TelemetryOptions, Traced},
 };
 use payments::handler::Received;
 use testkit::{harness::Suite, wait::until};
-use tracing::{Span, instrument::WithSubscriber as _};
+use tracing::instrument::WithSubscriber as _;
 
 use crate::{
     orders::{order, with_token},
@@ -100,10 +100,10 @@ async fn traced(url: String) -> anyhow::Result<()> {
     const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
     let world = World::new(&url).await?;
     let order = order();
-    let span = Span::none();
+    let traced = Traced::default();
     let received = Received {
         order: &order,
-        span: &span,
+        traced: &traced,
         traceparent: Some(format!("00-{TRACE}-b7ad6b7169203331-01")),
     };
     world.topic.away.store(true, Ordering::SeqCst);

@@ -13,7 +13,7 @@ use anyhow::ensure;
 use async_trait::async_trait;
 use chassis::{
     kafka::{HandlerError, PublishError, Settlement},
-    telemetry::span::trace_id_of,
+    telemetry::{Traced, span::current_trace_id},
 };
 use payments::{
     cashier::{Cashier, CashierOptions},
@@ -34,7 +34,6 @@ use proto::{
 };
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
-use tracing::Span;
 
 use crate::{
     database,
@@ -195,12 +194,12 @@ impl Process {
         &self,
         batch: &[PlacedOrder],
     ) -> Result<Vec<Settlement>, HandlerError> {
-        let span = Span::none();
+        let traced = Traced::default();
         let received: Vec<Received<'_>> = batch
             .iter()
             .map(|order| Received {
                 order,
-                span: &span,
+                traced: &traced,
                 traceparent: None,
             })
             .collect();
@@ -300,7 +299,7 @@ impl Publish for Topic {
         if self.away.load(Ordering::SeqCst) {
             return Err(PublishError::Unavailable("told to be away".into()));
         }
-        let trace_id = trace_id_of(&Span::current());
+        let trace_id = current_trace_id();
         self.published
             .lock()
             .unwrap()

@@ -3,12 +3,11 @@
 use std::{error::Error as StdError, fmt};
 
 use async_trait::async_trait;
-use tracing::Span;
 
 use crate::{
     db::DbError,
     kafka::{PublishError, Record, headers},
-    telemetry,
+    telemetry::Traced,
 };
 
 /// Does a service's work on records.
@@ -38,15 +37,15 @@ pub struct Delivery<E> {
     /// The decoded record.
     pub event: E,
     record: Record,
-    span: Span,
+    traced: Traced,
 }
 
 impl<E> Delivery<E> {
-    pub(super) fn new(event: E, record: Record, span: Span) -> Self {
+    pub(super) fn new(event: E, record: Record, traced: Traced) -> Self {
         Self {
             event,
             record,
-            span,
+            traced,
         }
     }
 
@@ -70,10 +69,11 @@ impl<E> Delivery<E> {
         &self.record
     }
 
-    /// The record's `process` span, child of its producer's. Work that concerns
-    /// this record alone, and events published because of it, belong inside.
-    pub fn span(&self) -> &Span {
-        &self.span
+    /// The record's `process` span, child of its producer's; in a trace that is not
+    /// kept, the producer's context alone. Work that concerns this record alone, and
+    /// events published because of it, belong inside.
+    pub fn traced(&self) -> &Traced {
+        &self.traced
     }
 
     /// The trace the record belongs to: 32 lower-case hex digits, not all of them
@@ -87,14 +87,10 @@ impl<E> Delivery<E> {
         })
     }
 
-    /// The `traceparent` of [`Delivery::span`], to be stored with work that is
-    /// done later. When the trace is not sampled, the producer's own.
+    /// The `traceparent` of [`Delivery::traced`], to be stored with work that is
+    /// done later.
     pub fn traceparent(&self) -> Option<String> {
-        telemetry::span::traceparent_of(&self.span).or_else(|| {
-            self.record
-                .text_header(headers::TRACEPARENT)
-                .map(str::to_owned)
-        })
+        self.traced.traceparent()
     }
 }
 

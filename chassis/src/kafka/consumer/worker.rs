@@ -15,12 +15,12 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 use tower::{Service as _, ServiceExt as _};
-use tracing::Span;
 
 use super::pipeline::{Batch, Item, Lane, Pipeline, Stopped};
 use crate::{
     fault::{self, Mistake},
     kafka::Record,
+    telemetry::Traced,
 };
 
 /// How long records that are no full batch gather beside a batch in flight. A
@@ -115,7 +115,7 @@ fn settle(
             .into_iter()
             .map(|record| Item {
                 record,
-                span: Span::none(),
+                traced: Traced::default(),
             })
             .collect();
         pipeline.ready().await?.call(Batch { items, lane }).await?;

@@ -110,13 +110,3 @@ async fn watches_end_when_the_doors_close() {
     let error = watch.next().await.unwrap().unwrap_err();
     assert_eq!(error.reason(), Reason::DependencyUnavailable);
 }
-
-#[test]
-fn the_pollers_trace_is_valid_and_not_sampled() {
-    let traceparent = not_sampled();
-    let context = telemetry::extract(&traceparent, None);
-    let span = opentelemetry::trace::TraceContextExt::span(&context)
-        .span_context()
-        .clone();
-    assert!(span.is_valid() && !span.is_sampled());
-}

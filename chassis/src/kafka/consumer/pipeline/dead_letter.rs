@@ -11,7 +11,6 @@ use std::{
 
 use futures::future::BoxFuture;
 use tower::{Service, ServiceExt as _};
-use tracing::Instrument as _;
 
 use super::{Batch, Instruments, Item, Lane, Settled, Stopped};
 use crate::{
@@ -87,10 +86,8 @@ where
                 match verdict {
                     Verdict::Done => settled.done += 1,
                     Verdict::Dead { poison, attempts } => {
-                        writer
-                            .put_aside(item, &lane, &poison, attempts)
-                            .instrument(item.span.clone())
-                            .await?;
+                        let putting = writer.put_aside(item, &lane, &poison, attempts);
+                        item.traced.clone().run(putting).await?;
                         settled.dead += 1;
                     }
                 }
@@ -108,7 +105,7 @@ impl Writer {
         poison: &Poison,
         attempts: u32,
     ) -> Result<(), Stopped> {
-        telemetry::span::fail(&item.span, poison.class.as_str(), &poison.message);
+        telemetry::span::fail(item.traced.span(), poison.class.as_str(), &poison.message);
         // Not an error of ours: bad input is somebody else's, and is kept.
         tracing::warn!(
             record = ?item.record,

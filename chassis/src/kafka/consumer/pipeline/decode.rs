@@ -48,7 +48,7 @@ impl<H: Handler> Service<Batch> for Decode<H> {
         for item in batch.items {
             match self.0.decode(&item.record) {
                 Ok(event) => {
-                    deliveries.push(Delivery::new(event, item.record, item.span));
+                    deliveries.push(Delivery::new(event, item.record, item.traced));
                     settlements.push(None);
                 }
                 Err(poison) => settlements.push(Some(Settlement::Poison(poison))),

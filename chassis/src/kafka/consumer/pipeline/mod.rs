@@ -21,7 +21,6 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 use tower::{BoxError, ServiceBuilder, util::BoxCloneSyncService};
-use tracing::Span;
 
 pub(super) use metrics::Instruments;
 
@@ -29,7 +28,10 @@ use super::{
     away::Away,
     handler::{Handler, HandlerError},
 };
-use crate::kafka::{Publisher, Record};
+use crate::{
+    kafka::{Publisher, Record},
+    telemetry::Traced,
+};
 
 /// Records of one partition, to be settled together.
 #[derive(Clone)]
@@ -42,7 +44,7 @@ pub(super) struct Batch {
 #[derive(Clone)]
 pub(super) struct Item {
     pub(super) record: Record,
-    pub(super) span: Span,
+    pub(super) traced: Traced,
 }
 
 /// The partition that a batch belongs to, for one assignment.

@@ -10,13 +10,12 @@ use std::{
 
 use futures::future::BoxFuture;
 use tower::{Service, ServiceExt as _};
-use tracing::{Instrument as _, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::{Batch, Item, Lane, Settled, Stopped};
 use crate::{
     kafka::{Record, headers},
-    telemetry,
+    telemetry::{self, Traced},
 };
 
 #[derive(Clone)]
@@ -44,26 +43,13 @@ where
     fn call(&mut self, mut batch: Batch) -> Self::Future {
         let mut inner = self.0.clone();
         let lane = &batch.lane;
-        let alone = batch.items.len() == 1;
-        let span = if alone {
-            Span::none()
-        } else {
-            telemetry::span::batch(&lane.topic, lane.partition, batch.items.len(), &lane.group)
-        };
         for item in &mut batch.items {
-            item.span = of_record(&item.record, &batch.lane.group);
-            if !alone {
-                let context = telemetry::span_context(&item.span.context());
-                if context.is_sampled() {
-                    span.add_link(context);
-                }
-            }
+            item.traced = of_record(&item.record, &batch.lane.group);
         }
         // A record that is worked on alone needs no batch around it.
-        let span = if alone {
-            batch.items[0].span.clone()
-        } else {
-            span
+        let traced = match batch.items.as_slice() {
+            [alone] => alone.traced.clone(),
+            items => of_batch(items, lane),
         };
         let work = async move {
             let (lane, offsets) = (Arc::clone(&batch.lane), Offsets::of(&batch));
@@ -71,7 +57,7 @@ where
             offsets.tell(&lane, settled);
             Ok(settled)
         };
-        Box::pin(work.instrument(span))
+        Box::pin(traced.run(work))
     }
 }
 
@@ -119,7 +105,19 @@ impl Offsets {
     }
 }
 
-fn of_record(record: &Record, group: &str) -> Span {
+/// Links to every record whose trace is kept.
+fn of_batch(items: &[Item], lane: &Lane) -> Traced {
+    let span = telemetry::span::batch(&lane.topic, lane.partition, items.len(), &lane.group);
+    for item in items {
+        let context = telemetry::span_context(item.traced.context());
+        if context.is_sampled() {
+            span.add_link(context);
+        }
+    }
+    Traced::in_span(span)
+}
+
+fn of_record(record: &Record, group: &str) -> Traced {
     let parent = match record.text_header(headers::TRACEPARENT) {
         Some(parent) => telemetry::extract(parent, record.text_header(headers::TRACESTATE)),
         None => opentelemetry::Context::new(),
