@@ -1,17 +1,23 @@
 //! A record to be published.
 
+use std::borrow::Cow;
+
 use prost::{Message, Name};
 use uuid::Uuid;
 
 use super::headers;
 
+/// Names are mostly ours and so are many values: those are not copied for each
+/// record.
+pub(super) type OutgoingHeader = (Cow<'static, str>, Option<Cow<'static, [u8]>>);
+
 /// A record on its way out.
 #[derive(Clone)]
 pub struct Outgoing {
-    pub(super) topic: String,
+    pub(super) topic: Cow<'static, str>,
     pub(super) key: Option<Vec<u8>>,
     pub(super) payload: Option<Vec<u8>>,
-    pub(super) headers: Vec<(String, Option<Vec<u8>>)>,
+    pub(super) headers: Vec<OutgoingHeader>,
     pub(super) parent: Option<String>,
 }
 
@@ -26,17 +32,18 @@ impl Outgoing {
         message: &M,
     ) -> Self {
         let time = jiff::Timestamp::from_microsecond(time_micros).unwrap_or_default();
-        let header = |name: &str, value: String| (name.to_owned(), Some(value.into_bytes()));
+        let header = |name, value: Cow<'static, [u8]>| (Cow::Borrowed(name), Some(value));
+        let text = |value: String| Cow::Owned(value.into_bytes());
         Self {
-            topic: topic.to_owned(),
+            topic: topic.into(),
             key: Some(key.into_bytes()),
             payload: Some(message.encode_to_vec()),
             headers: vec![
-                header(headers::CE_SPECVERSION, "1.0".to_owned()),
-                header(headers::CE_ID, id.to_string()),
-                header(headers::CE_TYPE, M::full_name()),
-                header(headers::CE_TIME, format!("{time:.6}")),
-                header(headers::CONTENT_TYPE, headers::PROTOBUF.to_owned()),
+                header(headers::CE_SPECVERSION, b"1.0".into()),
+                header(headers::CE_ID, text(id.to_string())),
+                header(headers::CE_TYPE, text(M::full_name())),
+                header(headers::CE_TIME, text(format!("{time:.6}"))),
+                header(headers::CONTENT_TYPE, headers::PROTOBUF.as_bytes().into()),
             ],
             parent: None,
         }
@@ -49,11 +56,14 @@ impl Outgoing {
         payload: Option<Vec<u8>>,
         headers: Vec<(String, Option<Vec<u8>>)>,
     ) -> Self {
+        let headers = headers.into_iter();
         Self {
-            topic,
+            topic: topic.into(),
             key,
             payload,
-            headers,
+            headers: headers
+                .map(|(name, value)| (name.into(), value.map(Cow::Owned)))
+                .collect(),
             parent: None,
         }
     }
@@ -75,7 +85,7 @@ impl Outgoing {
         let headers: usize = self
             .headers
             .iter()
-            .map(|(name, value)| name.len() + value.as_ref().map_or(0, Vec::len) + 2)
+            .map(|(name, value)| name.len() + value.as_ref().map_or(0, |value| value.len()) + 2)
             .sum();
         let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
         // 70: a record's own fields and its share of a batch's; 100: the trace

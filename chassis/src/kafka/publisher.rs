@@ -101,6 +101,8 @@ pub struct Publisher(Arc<Shared>);
 
 struct Shared {
     service: &'static str,
+    /// `ce_source`, unless a record has its own.
+    source: String,
     options: KafkaOptions,
     config: ClientConfig,
     client: RwLock<Arc<Client>>,
@@ -170,6 +172,7 @@ impl Publisher {
             .build();
         Ok(Self(Arc::new(Shared {
             service,
+            source: format!("/ordermesh/{service}"),
             options: options.clone(),
             config,
             client: RwLock::new(client),
@@ -279,7 +282,6 @@ impl Publisher {
 
     fn headers(&self, record: &Outgoing, traced: &Traced) -> OwnedHeaders {
         let mut out = OwnedHeaders::new_with_capacity(record.headers.len() + 3);
-        let source = format!("/ordermesh/{}", self.0.service);
         let mut has_source = false;
         let mut has_trace = false;
         for (name, value) in &record.headers {
@@ -293,13 +295,22 @@ impl Publisher {
         if !has_source {
             out = out.insert(Header {
                 key: headers::CE_SOURCE,
-                value: Some(&source),
+                value: Some(&self.0.source),
             });
         }
         if !has_trace {
-            let mut trace = TraceHeaders(out);
-            telemetry::inject(traced.context(), &mut trace);
-            out = trace.0;
+            let span = telemetry::span_context(traced.context());
+            let state = Some(span.trace_state().header()).filter(|state| !state.is_empty());
+            let trace = [
+                (headers::TRACEPARENT, telemetry::traceparent(&span)),
+                (headers::TRACESTATE, state),
+            ];
+            for (key, value) in trace {
+                if let Some(value) = &value {
+                    let value = Some(value);
+                    out = out.insert(Header { key, value });
+                }
+            }
         }
         out
     }
@@ -469,20 +480,5 @@ impl ProducerContext for DeliveryContext {
         };
         // The caller may be gone; the record is where it is all the same.
         let _ = sender.send(delivered);
-    }
-}
-
-/// Record headers as a carrier of trace context.
-struct TraceHeaders(OwnedHeaders);
-
-impl opentelemetry::propagation::Injector for TraceHeaders {
-    fn set(&mut self, key: &str, value: String) {
-        if !value.is_empty() {
-            let headers = std::mem::replace(&mut self.0, OwnedHeaders::new_with_capacity(0));
-            self.0 = headers.insert(Header {
-                key,
-                value: Some(&value),
-            });
-        }
     }
 }

@@ -117,7 +117,7 @@ mod tests {
     fn an_hour_at_the_highest_rate_does_not_drift() {
         let schedule = Schedule::new(100_000, Duration::ZERO, 3_600 * SECOND);
         let last = schedule.nth(359_999_999).map(|due| due.offset);
-        assert_eq!(last, Some(3_600 * SECOND - Duration::from_micros(10)));
+        assert_eq!(last, Some(Duration::from_micros(3_600_000_000 - 10)));
         assert_eq!(schedule.nth(360_000_000), None);
     }
 }
