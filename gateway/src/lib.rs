@@ -14,6 +14,8 @@ mod gate;
 mod grpc;
 mod limits;
 mod options;
+#[doc(hidden)]
+pub mod parts;
 mod place;
 mod rest;
 mod service;

@@ -79,16 +79,7 @@ impl Placing {
                 "the deadline passed before the order was sent; it was not accepted",
             ));
         }
-        let placed = PlacedOrder {
-            order_id,
-            user_id: order.user_id,
-            lines: order.lines,
-            total: order.total,
-            email: order.email.unwrap_or_else(|| self.email.of(order.user_id)),
-            payment_token: order.payment_token,
-            placed_at: UnixMicros::now(),
-            content_hash,
-        };
+        let placed = self.placed(order, order_id, content_hash);
         match tokio::time::timeout_at(deadline.instant(), backend.publish_order(&placed)).await {
             Ok(Ok(())) => {
                 tracing::debug!(%order_id, "order accepted");
@@ -107,6 +98,25 @@ impl Placing {
                 order_id,
                 keyed,
             )),
+        }
+    }
+
+    /// The order as of now, with what its caller left open.
+    pub(crate) fn placed(
+        &self,
+        order: ValidOrder,
+        order_id: OrderId,
+        content_hash: ContentHash,
+    ) -> PlacedOrder {
+        PlacedOrder {
+            order_id,
+            user_id: order.user_id,
+            lines: order.lines,
+            total: order.total,
+            email: order.email.unwrap_or_else(|| self.email.of(order.user_id)),
+            payment_token: order.payment_token,
+            placed_at: UnixMicros::now(),
+            content_hash,
         }
     }
 
@@ -139,7 +149,7 @@ impl Placing {
 }
 
 /// The caller is the user while there is no authentication.
-fn order_id(order: &ValidOrder) -> OrderId {
+pub(crate) fn order_id(order: &ValidOrder) -> OrderId {
     match &order.idempotency_key {
         None => OrderId::random(),
         Some(key) => from_key(&order.user_id.to_string(), key),

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use chassis::{
     config::Config,
     grpc::GrpcRoutes,
-    kafka::Linger,
     service::{Context, Service},
 };
 use opentelemetry::metrics::Meter;
@@ -36,7 +35,7 @@ impl Service for Gateway {
     }
 
     async fn start(options: Options, context: &mut Context) -> anyhow::Result<()> {
-        let publisher = context.publisher_with(Linger::No)?;
+        let publisher = context.publisher()?;
         let backend: Arc<dyn Backend> =
             Arc::new(Live::new(publisher, &options.addresses, context.meter())?);
         let hub = Hub::new(Arc::clone(&backend), options.hub);

@@ -19,6 +19,6 @@ pub use consumer::{
 pub use embedded::{Admission, EmbeddedBroker};
 pub use options::KafkaOptions;
 pub use outgoing::Outgoing;
-pub use publisher::{Ack, Linger, PublishError, Publisher};
+pub use publisher::{Ack, PublishError, Publisher};
 pub use record::Record;
 pub use topics::{TopicSpec, TopicState, ensure_topics, list_topics};

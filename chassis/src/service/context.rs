@@ -23,7 +23,7 @@ use crate::{
     grpc::{self, GrpcRoutes},
     health::{Affects, Health, ReadinessHandle},
     http,
-    kafka::{ConsumerOptions, Handler, KafkaOptions, Linger, Publisher, consumer},
+    kafka::{ConsumerOptions, Handler, KafkaOptions, Publisher, consumer},
     telemetry::Telemetry,
 };
 
@@ -161,19 +161,13 @@ impl Context {
         &self.kafka
     }
 
-    /// The service's publisher, for records that nobody waits for by themselves.
-    /// One per service: librdkafka batches per client.
+    /// The service's publisher. One per service: librdkafka batches per client.
     pub fn publisher(&mut self) -> anyhow::Result<Publisher> {
-        self.publisher_with(Linger::Gather)
-    }
-
-    /// The service's publisher; the first who asks says whether records linger.
-    pub fn publisher_with(&mut self, linger: Linger) -> anyhow::Result<Publisher> {
         if let Some(publisher) = self.publisher.get() {
             return Ok(publisher.clone());
         }
         let condition = self.readiness("kafka producer");
-        let publisher = Publisher::new(self.name, &self.kafka, &self.telemetry, condition, linger)?;
+        let publisher = Publisher::new(self.name, &self.kafka, &self.telemetry, condition)?;
         let flushed = publisher.clone();
         self.on_drain(
             Phase::Producer,

@@ -152,9 +152,10 @@ impl Telemetry {
         });
 
         let written = logs::layer(service, options.log_format).with_filter(filter(&options.log));
-        let exported = loggers.as_ref().map(|loggers| {
-            OpenTelemetryTracingBridge::new(loggers).with_filter(filter(&options.log))
-        });
+        // Filtered also when there is none: a layer without a filter of its own makes
+        // every span, also those that no other layer asks for (h2's, at TRACE).
+        let exported = loggers.as_ref().map(OpenTelemetryTracingBridge::new);
+        let exported = exported.with_filter(filter(&options.log));
         let spans = tracing_opentelemetry::layer()
             .with_tracer(tracers.tracer("ordermesh"))
             .with_location(false)
@@ -303,6 +304,15 @@ mod tests {
 
     fn span() -> Span {
         tracing::info_span!("reached first by a thread of nobody")
+    }
+
+    #[test]
+    fn what_no_layer_asks_for_is_not_made() {
+        let options = TelemetryOptions::read(&mut Config::load(None, []));
+        let telemetry = Telemetry::new("test", &options).unwrap();
+        let theirs = || (tracing::trace_span!("of a library"), span());
+        let (detail, ours) = tracing::dispatcher::with_default(telemetry.dispatch(), theirs);
+        assert!(detail.is_disabled() && !ours.is_disabled());
     }
 
     #[test]

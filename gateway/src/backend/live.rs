@@ -105,17 +105,21 @@ fn texts(ids: &[OrderId]) -> Vec<String> {
     ids.iter().map(ToString::to_string).collect()
 }
 
+/// An order as the record that goes on Kafka.
+pub(crate) fn order_record(order: &PlacedOrder) -> Outgoing {
+    Outgoing::event(
+        event::ORDERS,
+        order.key(),
+        *order.order_id.as_uuid(),
+        order.placed_at.as_micros(),
+        &OrderPlaced::from(order),
+    )
+}
+
 #[async_trait]
 impl Backend for Live {
     async fn publish_order(&self, order: &PlacedOrder) -> Result<(), PublishError> {
-        let record = Outgoing::event(
-            event::ORDERS,
-            order.key(),
-            *order.order_id.as_uuid(),
-            order.placed_at.as_micros(),
-            &OrderPlaced::from(order),
-        );
-        self.publisher.publish(record).await.map(drop)
+        self.publisher.publish(order_record(order)).await.map(drop)
     }
 
     async fn publish_event(&self, event: &TrackedEvent) -> Result<(), PublishError> {

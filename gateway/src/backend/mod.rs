@@ -22,7 +22,7 @@ use proto::{
     payments::v1::Payment,
 };
 
-pub(crate) use live::{Addresses, Live};
+pub(crate) use live::{Addresses, Live, order_record};
 
 /// Kafka to write to and the services to read from.
 #[async_trait]

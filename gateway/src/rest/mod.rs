@@ -32,6 +32,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::core::Core;
 use failure::Failure;
+pub(crate) use orders::order;
 
 /// All headers of a request together. The server reads twice as much before it
 /// hangs up, so that up to there the answer can be a problem.

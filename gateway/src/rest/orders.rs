@@ -26,8 +26,8 @@ use super::{
 use crate::{
     core::Core,
     validate::{
-        self, IdempotencyKey, InvalidKey, Name, Naming, OrderDraft, Path as At, Violations,
-        key_in_header,
+        self, IdempotencyKey, InvalidKey, Name, Naming, OrderDraft, Path as At, ValidOrder,
+        Violations, key_in_header,
     },
     view,
 };
@@ -70,14 +70,7 @@ pub(crate) async fn place_order(
     Params::of(request.uri()).finish(Some(()))?;
     let key = header_key(request.headers());
     let body = body::read(request, deadline).await?;
-    let mut violations = Violations::new(Naming::Json);
-    let mut draft = json::object(&body, &mut violations)
-        .map(|order| order_draft(order, &mut violations))
-        .unwrap_or_default();
-    if let Some(key) = key {
-        add_key(key, &mut draft, &mut violations);
-    }
-    let order = validate::order(draft, violations)?;
+    let order = order(&body, key)?;
     let accepted = core.place(order, deadline).await?;
     let location = [(header::LOCATION, format!("/orders/{}", accepted.order_id))];
     let body = Json(OrderAccepted::from(accepted));
@@ -112,6 +105,18 @@ pub(crate) async fn place_order_too(
     request: Request,
 ) -> Result<Response, Failure> {
     place_order(core, request).await
+}
+
+/// The order that a body asks for, with the header's key, if there was one.
+pub(crate) fn order(body: &[u8], key: Option<Result<String, String>>) -> Result<ValidOrder, Error> {
+    let mut violations = Violations::new(Naming::Json);
+    let mut draft = json::object(body, &mut violations)
+        .map(|order| order_draft(order, &mut violations))
+        .unwrap_or_default();
+    if let Some(key) = key {
+        add_key(key, &mut draft, &mut violations);
+    }
+    validate::order(draft, violations)
 }
 
 /// The header's key, or the rule it breaks; `None` without such a header.

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 /// The records of one partition that are delivered and not yet passed.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub struct Ledger {
     open: VecDeque<Entry>,
     open_bytes: usize,
     position: Option<i64>,
@@ -25,7 +25,7 @@ struct Entry {
 impl Ledger {
     /// A record was handed to the worker. Offsets at or below one that was
     /// delivered before (a fetch that came again) are refused: false.
-    pub(super) fn deliver(&mut self, offset: i64, bytes: usize) -> bool {
+    pub fn deliver(&mut self, offset: i64, bytes: usize) -> bool {
         let next = match self.open.back() {
             Some(entry) => Some(entry.offset + 1),
             None => self.position,
@@ -45,7 +45,7 @@ impl Ledger {
     /// The records from `first` to `last` are settled. Gives the new position if
     /// it moved. Unknown offsets are ignored: they belong to an assignment that
     /// is over.
-    pub(super) fn finish(&mut self, first: i64, last: i64) -> Option<i64> {
+    pub fn finish(&mut self, first: i64, last: i64) -> Option<i64> {
         let start = self.open.partition_point(|entry| entry.offset < first);
         for entry in self
             .open
@@ -65,17 +65,17 @@ impl Ledger {
 
     /// The next offset to be read after a restart; `None` before anything is
     /// finished.
-    pub(super) fn position(&self) -> Option<i64> {
+    pub fn position(&self) -> Option<i64> {
         self.position
     }
 
     /// Records delivered and not yet passed.
-    pub(super) fn open(&self) -> usize {
+    pub fn open(&self) -> usize {
         self.open.len()
     }
 
     /// Their bytes: keys and values.
-    pub(super) fn open_bytes(&self) -> usize {
+    pub fn open_bytes(&self) -> usize {
         self.open_bytes
     }
 }

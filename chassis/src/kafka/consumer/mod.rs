@@ -31,5 +31,7 @@ mod start;
 mod worker;
 
 pub use handler::{Delivery, Handler, HandlerError, Poison, PoisonClass, Settlement};
+#[doc(hidden)]
+pub use ledger::Ledger;
 pub use start::ConsumerOptions;
 pub(crate) use start::start;

@@ -1,0 +1,206 @@
+//! One librdkafka producer, and what it tells of each record.
+
+use std::{sync::Arc, time::Duration};
+
+use rdkafka::{
+    ClientConfig, ClientContext,
+    config::RDKafkaLogLevel,
+    error::KafkaError,
+    message::{DeliveryResult, Message as _, OwnedHeaders},
+    producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
+};
+use tokio::sync::oneshot;
+use tracing::Dispatch;
+
+use super::Ack;
+use crate::{
+    kafka::{client, client::ClusterWatch, raw},
+    telemetry::Telemetry,
+};
+
+/// How long one question for the brokers may take. The end of a process waits at
+/// most this long for it.
+const GREETING: Duration = Duration::from_secs(1);
+
+/// What became of a record.
+pub(super) type Delivered = Result<Ack, Failure>;
+
+/// Why a record is not acknowledged. The generation is that of its producer.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// librdkafka did not take it into its queue.
+    Refused { generation: u64, error: KafkaError },
+    /// librdkafka gave it up.
+    GivenUp {
+        generation: u64,
+        error: KafkaError,
+        may_be_persisted: bool,
+    },
+}
+
+impl Failure {
+    pub(super) fn error(&self) -> &KafkaError {
+        match self {
+            Self::Refused { error, .. } | Self::GivenUp { error, .. } => error,
+        }
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        match self {
+            Self::Refused { generation, .. } | Self::GivenUp { generation, .. } => *generation,
+        }
+    }
+
+    pub(super) fn may_be_persisted(&self) -> bool {
+        match self {
+            Self::Refused { .. } => false,
+            Self::GivenUp {
+                may_be_persisted, ..
+            } => *may_be_persisted,
+        }
+    }
+}
+
+/// A record that can be sent, and whom to tell.
+#[derive(Debug)]
+pub(super) struct Ready {
+    /// The topic on the cluster.
+    topic: String,
+    headers: OwnedHeaders,
+    key: Option<Vec<u8>>,
+    payload: Option<Vec<u8>>,
+    sender: Box<oneshot::Sender<Delivered>>,
+}
+
+impl Ready {
+    pub(super) fn new(
+        topic: String,
+        headers: OwnedHeaders,
+        key: Option<Vec<u8>>,
+        payload: Option<Vec<u8>>,
+    ) -> (Self, oneshot::Receiver<Delivered>) {
+        let (sender, receiver) = oneshot::channel();
+        let ready = Self {
+            topic,
+            headers,
+            key,
+            payload,
+            sender: Box::new(sender),
+        };
+        (ready, receiver)
+    }
+}
+
+/// A producer with its thread.
+pub(super) struct Producer {
+    /// How many were replaced before it.
+    generation: u64,
+    producer: ThreadedProducer<DeliveryContext>,
+}
+
+impl Producer {
+    pub(super) fn connect(
+        config: &ClientConfig,
+        generation: u64,
+        watch: &Arc<ClusterWatch>,
+        dispatch: &Dispatch,
+    ) -> Result<Self, KafkaError> {
+        let context = DeliveryContext {
+            generation,
+            watch: Arc::clone(watch),
+            dispatch: dispatch.clone(),
+        };
+        let producer = config.create_with_context(context)?;
+        Ok(Self {
+            generation,
+            producer,
+        })
+    }
+
+    /// Hands a record to librdkafka. Its receiver is told what becomes of it, also
+    /// when that is nothing.
+    pub(super) fn send(&self, ready: Ready) {
+        let Ready {
+            topic,
+            headers,
+            key,
+            payload,
+            sender,
+        } = ready;
+        let mut record: BaseRecord<'_, [u8], [u8], _> =
+            BaseRecord::with_opaque_to(&topic, sender).headers(headers);
+        record.key = key.as_deref();
+        record.payload = payload.as_deref();
+        if let Err((error, record)) = self.producer.send(record) {
+            let generation = self.generation;
+            let refused = Failure::Refused { generation, error };
+            // The caller may be gone.
+            let _ = record.delivery_opaque.send(Err(refused));
+        }
+    }
+
+    pub(super) fn flush(&self, timeout: Duration) -> Result<(), KafkaError> {
+        self.producer.flush(timeout)
+    }
+}
+
+/// Asks the cluster for its brokers until one answers. librdkafka connects only
+/// when there is something to send, and its first statistics come after seconds;
+/// a service should not wait for either to be ready.
+pub(super) fn greet(
+    producer: &Arc<Producer>,
+    watch: &Arc<ClusterWatch>,
+    telemetry: &Telemetry,
+) -> std::io::Result<()> {
+    let (producer, watch) = (Arc::downgrade(producer), Arc::clone(watch));
+    telemetry.thread("kafka-greet", move || {
+        while let Some(producer) = producer.upgrade() {
+            let client = producer.producer.client();
+            if client.fetch_metadata(None, GREETING).is_ok() {
+                return watch.answered();
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// Where librdkafka's callbacks arrive, on its own thread.
+struct DeliveryContext {
+    generation: u64,
+    watch: Arc<ClusterWatch>,
+    dispatch: Dispatch,
+}
+
+impl ClientContext for DeliveryContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::dispatcher::with_default(&self.dispatch, || client::log(level, facility, message));
+    }
+
+    fn stats_raw(&self, statistics: &[u8]) {
+        tracing::dispatcher::with_default(&self.dispatch, || self.watch.on_statistics(statistics));
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::dispatcher::with_default(&self.dispatch, || self.watch.on_error(&error, reason));
+    }
+}
+
+impl ProducerContext for DeliveryContext {
+    type DeliveryOpaque = Box<oneshot::Sender<Delivered>>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, sender: Self::DeliveryOpaque) {
+        let delivered = match result {
+            Ok(message) => Ok(Ack {
+                partition: message.partition(),
+                offset: message.offset(),
+            }),
+            Err((error, message)) => Err(Failure::GivenUp {
+                generation: self.generation,
+                error: error.clone(),
+                may_be_persisted: raw::may_be_persisted(message),
+            }),
+        };
+        // The caller may be gone; the record is where it is all the same.
+        let _ = sender.send(delivered);
+    }
+}
