@@ -56,7 +56,7 @@ limit=180
 declare -A told=()
 while :; do
   waiting=()
-  while IFS=$'\t' read -r service state health code; do
+  while IFS='|' read -r service state health code; do
     [ -n "$service" ] || continue
     case $state/$health in
       running/healthy | running/) ready=yes ;;
@@ -73,7 +73,7 @@ while :; do
       told[$service]=yes
       printf '  %-11s ready after %3d s\n' "$service" $((SECONDS - start))
     fi
-  done < <("${compose[@]}" ps --all --format '{{.Service}}\t{{.State}}\t{{.Health}}\t{{.ExitCode}}')
+  done < <("${compose[@]}" ps --all --format '{{.Service}}|{{.State}}|{{.Health}}|{{.ExitCode}}')
   [ "${#waiting[@]}" -eq 0 ] && [ "${#told[@]}" -gt 0 ] && break
   if [ $((SECONDS - start)) -gt "$limit" ]; then
     echo "error: not ready after $limit s: ${waiting[*]}" >&2

@@ -89,6 +89,7 @@ if wanted axllent/mailpit:v1.27.11; then
 fi
 standin axllent/mailpit:v1.27.11 mailpit.Dockerfile
 
+wanted prom/prometheus:v3.5.0 && cp images/promtool.sh "$work"
 standin prom/prometheus:v3.5.0 prometheus.Dockerfile
 wanted grafana/grafana:12.1.1 && cp images/grafana.pl "$work"
 standin grafana/grafana:12.1.1 grafana.Dockerfile

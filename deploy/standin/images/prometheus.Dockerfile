@@ -1,4 +1,5 @@
 FROM ordermesh-standin/debian:bookworm
+COPY promtool.sh /usr/local/bin/promtool
 RUN mkdir -p /prometheus && chown nobody /prometheus
 USER nobody
 VOLUME /prometheus
