@@ -19,7 +19,3 @@ pub mod page;
 pub mod retry;
 pub mod service;
 pub mod telemetry;
-
-/// The allocator of every binary here, for librdkafka's and SQLite's memory as
-/// well. ADR 4 says what it is worth.
-pub use mimalloc::MiMalloc as Allocator;

@@ -1,8 +1,5 @@
 //! The gateway as a process of its own.
 
-#[global_allocator]
-static ALLOCATOR: chassis::Allocator = chassis::Allocator;
-
 fn main() -> std::process::ExitCode {
     chassis::service::main::<gateway::Gateway>()
 }

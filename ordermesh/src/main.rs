@@ -4,9 +4,6 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-#[global_allocator]
-static ALLOCATOR: chassis::Allocator = chassis::Allocator;
-
 fn main() -> ExitCode {
     ordermesh::run(ordermesh::Arguments::parse())
 }
