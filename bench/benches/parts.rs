@@ -72,7 +72,7 @@ fn ledger(criterion: &mut Criterion) {
     batch();
     count("ledger", BATCH, &mut batch);
     criterion.bench_function("consumer: ledger, 500 records", |bench| {
-        bench.iter(&mut batch)
+        bench.iter(&mut batch);
     });
 }
 
