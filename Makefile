@@ -95,6 +95,10 @@ bench: bench-build ## Measures ours beside its peers on real Kafka, in ratios; a
 bench-quick: bench-build ## The ratios that a change could spoil, in 3 minutes; fails when one is far off
 	target/release/bench --quick --json target/bench.json $(FIGURES)
 
+.PHONY: bench-parts
+bench-parts: ## Times what every order passes, and counts its allocations; a minute
+	cargo bench -p bench --bench parts
+
 .PHONY: lint
 lint: lint-rust lint-proto lint-deps lint-deploy ## Checks format, lints, schemas, licences, deploy/
 

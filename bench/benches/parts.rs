@@ -10,7 +10,7 @@ use std::{hint::black_box, time::Duration};
 use analytics::{calendar::Day, fact::Fact, tally::Tally};
 use chassis::kafka::consumer::Ledger;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use gateway::parts;
+use gateway::hot;
 use proto::{
     event::{ContentHash, PlacedLine, PlacedOrder},
     id::{OrderId, ProductId, UserId},
@@ -38,11 +38,11 @@ fn count(what: &str, of: i64, work: impl FnOnce()) {
 }
 
 fn placing(criterion: &mut Criterion) {
-    let read = || parts::read(black_box(BODY)).expect("a valid order");
+    let read = || hot::read(black_box(BODY)).expect("a valid order");
     count("read and validate", 1, || drop(black_box(read())));
     criterion.bench_function("gateway: read and validate", |bench| bench.iter(read));
 
-    let records = parts::Records::new("user{userId}@shop.example").expect("a pattern");
+    let records = hot::Records::new("user{userId}@shop.example").expect("a pattern");
     let order = read();
     count("encode", 1, || drop(black_box(records.record(read()))));
     criterion.bench_function("gateway: hash, id and record", |bench| {

@@ -12,10 +12,10 @@ mod core;
 mod email;
 mod gate;
 mod grpc;
+#[doc(hidden)]
+pub mod hot;
 mod limits;
 mod options;
-#[doc(hidden)]
-pub mod parts;
 mod place;
 mod rest;
 mod service;

@@ -95,7 +95,7 @@ where
         } else {
             let parent = telemetry::extract_headers(request.headers());
             let sampling = &self.instruments.sampling;
-            sampling.begin(parent, |parent| telemetry::span::grpc_server(path, parent))
+            sampling.begin(parent, || telemetry::span::grpc_server(path))
         };
         let mut call = Call {
             method: path.to_owned(),

@@ -47,9 +47,9 @@ async fn observe(State(observer): State<Arc<Observer>>, request: Request, next: 
         .map_or_else(|| "(none)".to_owned(), |path| path.as_str().to_owned());
     let method = known_method(request.method());
     let parent = telemetry::extract_headers(request.headers());
-    let traced = observer.sampling.begin(parent, |parent| {
-        telemetry::span::http_server(method, &route, parent)
-    });
+    let traced = observer
+        .sampling
+        .begin(parent, || telemetry::span::http_server(method, &route));
     let response = traced.clone().run(next.run(request)).await;
     let status = response.status();
     let span = traced.span();

@@ -60,18 +60,18 @@ impl Sampling {
     }
 
     /// Where something begins that a caller may have named a parent for.
-    pub(crate) fn begin(&self, parent: Context, span: impl FnOnce(Context) -> Span) -> Traced {
+    pub(crate) fn begin(&self, parent: Context, span: impl FnOnce() -> Span) -> Traced {
         let has_parent = parent.span().span_context().is_valid();
         if has_parent && self.parent_based {
             return Traced::child_of(parent, span);
         }
         match &self.root {
             Root::PerSecond(bucket) if bucket.take() => {
-                Traced::in_span(span(parent.with_value(Chosen)))
+                Traced::below(parent.with_value(Chosen), span())
             }
             Root::PerSecond(_) | Root::Never if has_parent => Traced::in_context(passed(&parent)),
             Root::PerSecond(_) | Root::Never => Traced::not_kept(),
-            Root::BySpan => Traced::in_span(span(parent)),
+            Root::BySpan => Traced::below(parent, span()),
         }
     }
 }

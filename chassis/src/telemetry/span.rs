@@ -8,42 +8,32 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use super::{Traced, propagation};
 
 /// The server side of a gRPC call. `method` is `package.Service/Method`.
-pub(crate) fn grpc_server(method: &str, parent: Context) -> Span {
+pub(crate) fn grpc_server(method: &str) -> Span {
+    grpc("server", method)
+}
+
+/// The client side of a gRPC call.
+pub(crate) fn grpc_client(method: &str) -> Traced {
+    Traced::child(|| grpc("client", method))
+}
+
+fn grpc(kind: &'static str, method: &str) -> Span {
     let (service, name) = method.split_once('/').unwrap_or((method, ""));
-    let span = tracing::info_span!(
+    tracing::info_span!(
         "grpc",
         otel.name = method,
-        otel.kind = "server",
+        otel.kind = kind,
         rpc.system = "grpc",
         rpc.service = service,
         rpc.method = name,
         rpc.grpc.status_code = tracing::field::Empty,
         otel.status_code = tracing::field::Empty,
-    );
-    set_parent(&span, parent);
-    span
-}
-
-/// The client side of a gRPC call.
-pub(crate) fn grpc_client(method: &str) -> Traced {
-    let (service, name) = method.split_once('/').unwrap_or((method, ""));
-    Traced::child(|| {
-        tracing::info_span!(
-            "grpc",
-            otel.name = method,
-            otel.kind = "client",
-            rpc.system = "grpc",
-            rpc.service = service,
-            rpc.method = name,
-            rpc.grpc.status_code = tracing::field::Empty,
-            otel.status_code = tracing::field::Empty,
-        )
-    })
+    )
 }
 
 /// The server side of an HTTP request. `route` is the path's template.
-pub(crate) fn http_server(method: &str, route: &str, parent: Context) -> Span {
-    let span = tracing::info_span!(
+pub(crate) fn http_server(method: &str, route: &str) -> Span {
+    tracing::info_span!(
         "http",
         otel.name = format_args!("{method} {route}"),
         otel.kind = "server",
@@ -51,20 +41,16 @@ pub(crate) fn http_server(method: &str, route: &str, parent: Context) -> Span {
         http.route = route,
         http.response.status_code = tracing::field::Empty,
         otel.status_code = tracing::field::Empty,
-    );
-    set_parent(&span, parent);
-    span
+    )
 }
 
 /// A record on its way to the broker. Its context is what consumers continue: the
 /// child of a stored `traceparent`, or else of what is going on.
 pub(crate) fn send(topic: &str, key: &[u8], stored: Option<&str>) -> Traced {
     match stored {
-        Some(stored) => Traced::child_of(propagation::extract(stored, None), |parent| {
-            let span = sending(topic, key);
-            set_parent(&span, parent);
-            span
-        }),
+        Some(stored) => {
+            Traced::child_of(propagation::extract(stored, None), || sending(topic, key))
+        }
         None => Traced::child(|| sending(topic, key)),
     }
 }
@@ -94,11 +80,7 @@ pub(crate) fn process(
     group: &str,
     parent: Context,
 ) -> Traced {
-    Traced::child_of(parent, |parent| {
-        let span = processing(topic, partition, offset, group);
-        set_parent(&span, parent);
-        span
-    })
+    Traced::child_of(parent, || processing(topic, partition, offset, group))
 }
 
 fn processing(topic: &str, partition: i32, offset: i64, group: &str) -> Span {
@@ -160,17 +142,15 @@ pub fn continued(name: &str, kind: &'static str, traceparent: Option<&str>) -> T
     let parent = traceparent.map_or_else(Context::new, |traceparent| {
         propagation::extract(traceparent, None)
     });
-    Traced::child_of(parent, |parent| {
-        let span = tracing::info_span!(
+    Traced::child_of(parent, || {
+        tracing::info_span!(
             parent: None,
             "continued",
             otel.name = name,
             otel.kind = kind,
             otel.status_code = tracing::field::Empty,
             error.type = tracing::field::Empty,
-        );
-        set_parent(&span, parent);
-        span
+        )
     })
 }
 
@@ -195,10 +175,4 @@ pub fn current_trace_id() -> Option<String> {
         let context = propagation::span_context(context);
         context.is_valid().then(|| context.trace_id().to_string())
     })
-}
-
-fn set_parent(span: &Span, parent: Context) {
-    // Fails only when the span was already started or there is no
-    // OpenTelemetry layer; both leave the span without a parent, which is true.
-    let _ = span.set_parent(parent);
 }

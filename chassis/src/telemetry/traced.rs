@@ -36,6 +36,14 @@ impl Traced {
         Self { span, context }
     }
 
+    /// Within a span that continues a context.
+    pub(super) fn below(parent: Context, span: Span) -> Self {
+        // Fails only when the span was already started or there is no OpenTelemetry
+        // layer; both leave the span without a parent, which is true.
+        let _ = span.set_parent(parent);
+        Self::in_span(span)
+    }
+
     /// Within what has a context already; without a span of its own.
     pub(crate) fn in_context(context: Context) -> Self {
         Self {
@@ -50,11 +58,11 @@ impl Traced {
     }
 
     /// A child of the context, made only where that is kept or is nothing yet.
-    pub(crate) fn child_of(parent: Context, span: impl FnOnce(Context) -> Span) -> Self {
+    pub(crate) fn child_of(parent: Context, span: impl FnOnce() -> Span) -> Self {
         if is_passed(&parent) {
             Self::in_context(parent)
         } else {
-            Self::in_span(span(parent))
+            Self::below(parent, span())
         }
     }
 

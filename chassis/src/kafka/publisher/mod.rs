@@ -30,7 +30,7 @@ use tracing::Dispatch;
 
 use self::{
     gather::{Gather, Turn},
-    producer::{Failure, Producer, Ready},
+    producer::{Failure, Fate, Producer, Ready},
 };
 use super::{KafkaOptions, Outgoing, client::ClusterWatch, headers};
 use crate::{
@@ -244,10 +244,11 @@ impl Publisher {
                 }
                 Ok(ack)
             }
-            // Nothing that Kafka did.
-            Ok(Err(failure @ Failure::Refused { .. })) => Err(self.failed(&failure)),
-            Ok(Err(failure @ Failure::GivenUp { .. })) => {
-                permit.done(false);
+            Ok(Err(failure)) => {
+                // What librdkafka refused says nothing about Kafka.
+                if failure.fate != Fate::Refused {
+                    permit.done(false);
+                }
                 Err(self.failed(&failure))
             }
             // The producer was replaced with this record still inside.
@@ -312,17 +313,17 @@ impl Publisher {
     /// What a failure means for the caller. A producer that will never work again is
     /// replaced.
     fn failed(&self, failure: &Failure) -> PublishError {
-        let code = failure.error().rdkafka_error_code();
+        let code = failure.error.rdkafka_error_code();
         if code == Some(RDKafkaErrorCode::Fatal) {
-            self.replace(failure.generation());
+            self.replace(failure.generation);
         }
-        match code {
-            Some(RDKafkaErrorCode::QueueFull) => PublishError::QueueFull,
-            Some(RDKafkaErrorCode::MessageSizeTooLarge) => PublishError::TooLarge,
-            _ if failure.may_be_persisted() => {
-                PublishError::OutcomeUnknown(failure.error().to_string())
+        match (code, failure.fate) {
+            (Some(RDKafkaErrorCode::MessageSizeTooLarge), _) => PublishError::TooLarge,
+            (Some(RDKafkaErrorCode::QueueFull), Fate::Refused) => PublishError::QueueFull,
+            (_, Fate::Unknown) => PublishError::OutcomeUnknown(failure.error.to_string()),
+            (_, Fate::Refused | Fate::GivenUp) => {
+                PublishError::Unavailable(failure.error.to_string())
             }
-            _ => PublishError::Unavailable(failure.error().to_string()),
         }
     }
 

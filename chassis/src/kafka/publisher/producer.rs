@@ -25,40 +25,24 @@ const GREETING: Duration = Duration::from_secs(1);
 /// What became of a record.
 pub(super) type Delivered = Result<Ack, Failure>;
 
-/// Why a record is not acknowledged. The generation is that of its producer.
+/// Why a record is not acknowledged.
 #[derive(Debug)]
-pub(super) enum Failure {
-    /// librdkafka did not take it into its queue.
-    Refused { generation: u64, error: KafkaError },
-    /// librdkafka gave it up.
-    GivenUp {
-        generation: u64,
-        error: KafkaError,
-        may_be_persisted: bool,
-    },
+pub(super) struct Failure {
+    /// Of its producer.
+    pub(super) generation: u64,
+    pub(super) error: KafkaError,
+    pub(super) fate: Fate,
 }
 
-impl Failure {
-    pub(super) fn error(&self) -> &KafkaError {
-        match self {
-            Self::Refused { error, .. } | Self::GivenUp { error, .. } => error,
-        }
-    }
-
-    pub(super) fn generation(&self) -> u64 {
-        match self {
-            Self::Refused { generation, .. } | Self::GivenUp { generation, .. } => *generation,
-        }
-    }
-
-    pub(super) fn may_be_persisted(&self) -> bool {
-        match self {
-            Self::Refused { .. } => false,
-            Self::GivenUp {
-                may_be_persisted, ..
-            } => *may_be_persisted,
-        }
-    }
+/// Where a record is that is not acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Here: librdkafka did not take it into its queue.
+    Refused,
+    /// Surely not on a broker: librdkafka gave it up.
+    GivenUp,
+    /// On a broker or not: librdkafka gave it up.
+    Unknown,
 }
 
 /// A record that can be sent, and whom to tell.
@@ -132,10 +116,13 @@ impl Producer {
         record.key = key.as_deref();
         record.payload = payload.as_deref();
         if let Err((error, record)) = self.producer.send(record) {
-            let generation = self.generation;
-            let refused = Failure::Refused { generation, error };
+            let failure = Failure {
+                generation: self.generation,
+                error,
+                fate: Fate::Refused,
+            };
             // The caller may be gone.
-            let _ = record.delivery_opaque.send(Err(refused));
+            let _ = record.delivery_opaque.send(Err(failure));
         }
     }
 
@@ -194,10 +181,14 @@ impl ProducerContext for DeliveryContext {
                 partition: message.partition(),
                 offset: message.offset(),
             }),
-            Err((error, message)) => Err(Failure::GivenUp {
+            Err((error, message)) => Err(Failure {
                 generation: self.generation,
                 error: error.clone(),
-                may_be_persisted: raw::may_be_persisted(message),
+                fate: if raw::may_be_persisted(message) {
+                    Fate::Unknown
+                } else {
+                    Fate::GivenUp
+                },
             }),
         };
         // The caller may be gone; the record is where it is all the same.
