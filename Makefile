@@ -59,7 +59,7 @@ test: ## Runs all tests; with Java and Maven also those on real Kafka and Postgr
 	cargo test --workspace --no-fail-fast
 
 .PHONY: faults
-faults: ## Kills, freezes and cuts off everything, in full; 2 hours. ROWS=1,9 for some
+faults: ## Kills, freezes and cuts off everything, in full; 75 minutes. ROWS=1,9 for some
 	cargo build --workspace --bins
 	FAULTS=full FAULTS_JSON=$(CURDIR)/target/faults.json cargo test -p e2e --test faults -- --nocapture
 

@@ -126,7 +126,7 @@ fn measure(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(file) = arguments.json {
         std::fs::write(file, table.json().to_string())?;
     }
-    table.guard()
+    table.guard(plan.quick)
 }
 
 async fn all(plan: Plan, names: &[figures::Name]) -> anyhow::Result<Table> {

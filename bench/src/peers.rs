@@ -22,7 +22,7 @@ const INSTALL: Duration = Duration::from_secs(300);
 pub(crate) struct Peer {
     pub(crate) address: String,
     /// Ends when this is dropped.
-    _process: Process,
+    process: Process,
 }
 
 impl Peer {
@@ -40,8 +40,19 @@ impl Peer {
         .await?;
         Ok(Self {
             address: format!("127.0.0.1:{port}"),
-            _process: process,
+            process,
         })
+    }
+
+    /// Stops it in its tracks until it is [woken](Self::wake): four idle processes
+    /// of Node.js with their heartbeats take a seventh of a core from others' turns.
+    pub(crate) fn rest(&self) -> anyhow::Result<()> {
+        self.process.pause()
+    }
+
+    /// Lets it go on.
+    pub(crate) fn wake(&self) -> anyhow::Result<()> {
+        self.process.resume()
     }
 }
 

@@ -143,9 +143,10 @@ impl Table {
         })
     }
 
-    /// Fails when a figure could not be measured, or is far off its goal.
-    pub(crate) fn guard(&self) -> anyhow::Result<()> {
-        let off = self.lines.iter().filter(|line| line.is_far_off());
+    /// Fails when a figure could not be measured; in short also when one is far off
+    /// its goal. A full run is there to show, not to judge.
+    pub(crate) fn guard(&self, quick: bool) -> anyhow::Result<()> {
+        let off = self.lines.iter().filter(|line| quick && line.is_far_off());
         let off = off.map(|line| format!("{} is not half as good as its goal", line.what));
         let failed = self.failures.iter();
         let failed = failed.map(|(name, error)| format!("{name:?}: {error}"));
@@ -232,8 +233,16 @@ mod tests {
     fn what_could_not_be_measured_fails_the_guard() {
         let mut table = Table::default();
         table.extend(vec![line(10.0, 1.0, Goal::RatioAtLeast(10.0))]);
-        assert!(table.guard().is_ok());
+        assert!(table.guard(true).is_ok());
         table.failed(Name::Doors, &anyhow::anyhow!("no Kafka"));
-        assert!(table.guard().is_err());
+        assert!(table.guard(false).is_err());
+    }
+
+    #[test]
+    fn what_is_far_off_fails_in_short_only() {
+        let mut table = Table::default();
+        table.extend(vec![line(4.0, 1.0, Goal::RatioAtLeast(10.0))]);
+        assert!(table.guard(true).is_err());
+        assert!(table.guard(false).is_ok());
     }
 }

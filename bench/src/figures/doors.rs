@@ -1,7 +1,8 @@
 //! The gateway's doors: accepted orders a second, and how long one waits.
 //!
 //! All contenders stand beside each other on one broker; each has its turn, one
-//! after the other, round by round. Who has no turn does nothing.
+//! after the other, round by round. Peers without a turn are paused; ours is not,
+//! and idles beside theirs.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -38,22 +39,29 @@ pub(super) const fn rest(connections: u32) -> Callers {
 }
 
 /// A turn: who, by how many callers, and what came of it round by round.
-struct Turn {
+struct Turn<'peers> {
     name: &'static str,
     door: Door,
-    address: String,
+    at: Server<'peers>,
     callers: Callers,
     rates: Series,
     p50: Series,
     p99: Series,
 }
 
-impl Turn {
-    fn new(name: &'static str, door: Door, address: &str, callers: Callers) -> Self {
+/// Whose turn it is.
+#[derive(Clone, Copy)]
+enum Server<'peers> {
+    Ours(&'peers str),
+    Theirs(&'peers Peer),
+}
+
+impl<'peers> Turn<'peers> {
+    fn new(name: &'static str, door: Door, at: Server<'peers>, callers: Callers) -> Self {
         Self {
             name,
             door,
-            address: address.to_owned(),
+            at,
             callers,
             rates: Series::default(),
             p50: Series::default(),
@@ -61,8 +69,20 @@ impl Turn {
         }
     }
 
+    async fn load(&self, time: Duration) -> anyhow::Result<Report> {
+        match self.at {
+            Server::Ours(address) => flat_out(address, self.door, self.callers, time).await,
+            Server::Theirs(peer) => {
+                peer.wake()?;
+                let report = flat_out(&peer.address, self.door, self.callers, time).await;
+                peer.rest()?;
+                report
+            }
+        }
+    }
+
     async fn take(&mut self, time: Duration) -> anyhow::Result<()> {
-        let report = flat_out(&self.address, self.door, self.callers, time).await?;
+        let report = self.load(time).await?;
         anyhow::ensure!(
             report.failed() == 0 && report.accepted() > 0,
             "{}: {:?}",
@@ -152,51 +172,41 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
     let prompt = limit_with_kafka(lab, &limit_topic, "0").await?;
     let axum = limit(lab, "limit-axum", &["limit-axum"]).await?;
 
-    let ours = mesh.addresses.rest().to_owned();
+    for peer in [&one, &two, &batching, &prompt, &axum] {
+        peer.rest()?;
+    }
+
     let grpc = mesh.addresses.grpc("gateway");
-    let by_one = Callers {
-        connections: 1,
-        streams: 512,
+    let (rest_door, grpc_door) = (mesh.addresses.rest(), grpc.as_str());
+    let ours = |callers| Turn::new("gateway, REST", Door::Rest, Server::Ours(rest_door), callers);
+    let by_grpc = |name, connections, streams| {
+        let callers = Callers {
+            connections,
+            streams,
+        };
+        Turn::new(name, Door::Grpc, Server::Ours(grpc_door), callers)
     };
-    let by_many = Callers {
-        connections: 16,
-        streams: 32,
-    };
+    let theirs = |name, peer, callers| Turn::new(name, Door::Rest, Server::Theirs(peer), callers);
     let mut turns = vec![
-        Turn::new("gateway, REST", Door::Rest, &ours, rest(512)),
-        Turn::new("gateway, gRPC, 1 connection", Door::Grpc, &grpc, by_one),
-        Turn::new("gateway, gRPC, 16 connections", Door::Grpc, &grpc, by_many),
-        Turn::new("Express", Door::Rest, &one.address, rest(512)),
-        Turn::new("Express, 2 processes", Door::Rest, &two.address, rest(512)),
-        Turn::new(
-            "axum + rdkafka, linger 5",
-            Door::Rest,
-            &batching.address,
-            rest(512),
-        ),
-        Turn::new("axum alone", Door::Rest, &axum.address, rest(512)),
-        Turn::new("gateway, REST", Door::Rest, &ours, rest(64)),
-        Turn::new("Express", Door::Rest, &one.address, rest(64)),
-        Turn::new("Express, 2 processes", Door::Rest, &two.address, rest(64)),
-        Turn::new(
-            "axum + rdkafka, linger 0",
-            Door::Rest,
-            &prompt.address,
-            rest(64),
-        ),
-        Turn::new("gateway, REST", Door::Rest, &ours, rest(1)),
-        Turn::new("Express", Door::Rest, &one.address, rest(1)),
-        Turn::new(
-            "axum + rdkafka, linger 0",
-            Door::Rest,
-            &prompt.address,
-            rest(1),
-        ),
+        ours(rest(512)),
+        by_grpc("gateway, gRPC, 1 connection", 1, 512),
+        by_grpc("gateway, gRPC, 16 connections", 16, 32),
+        theirs("Express", &one, rest(512)),
+        theirs("Express, 2 processes", &two, rest(512)),
+        theirs("axum + rdkafka, linger 5", &batching, rest(512)),
+        theirs("axum alone", &axum, rest(512)),
+        ours(rest(64)),
+        theirs("Express", &one, rest(64)),
+        theirs("Express, 2 processes", &two, rest(64)),
+        theirs("axum + rdkafka, linger 0", &prompt, rest(64)),
+        ours(rest(1)),
+        theirs("Express", &one, rest(1)),
+        theirs("axum + rdkafka, linger 0", &prompt, rest(1)),
     ];
     // The broker's compilers are at work for its first seconds under load, and would
     // be at the cost of whoever comes first.
     for turn in &turns {
-        flat_out(&turn.address, turn.door, turn.callers, lab.plan.turn / 2).await?;
+        turn.load(lab.plan.turn / 2).await?;
     }
     for _ in 0..lab.plan.rounds {
         for turn in &mut turns {
@@ -204,11 +214,12 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
         }
         lab.forget();
     }
+    let lines = lines(&turns);
     mesh.end_all().await?;
-    Ok(lines(&turns))
+    Ok(lines)
 }
 
-fn lines(turns: &[Turn]) -> Vec<Line> {
+fn lines(turns: &[Turn<'_>]) -> Vec<Line> {
     let [
         ours_512,
         grpc_one,
@@ -229,7 +240,7 @@ fn lines(turns: &[Turn]) -> Vec<Line> {
         return Vec::new();
     };
     // Express at its best: the most orders a second, and the least time of waiting.
-    let by_rate = |a: &&&Turn, b: &&&Turn| a.rates.median().total_cmp(&b.rates.median());
+    let by_rate = |a: &&&Turn<'_>, b: &&&Turn<'_>| a.rates.median().total_cmp(&b.rates.median());
     let most = [&express_512, &express_two_512, &express_64, &express_two_64]
         .into_iter()
         .max_by(by_rate)
@@ -238,14 +249,14 @@ fn lines(turns: &[Turn]) -> Vec<Line> {
         .into_iter()
         .min_by(|a, b| a.p99.median().total_cmp(&b.p99.median()))
         .unwrap_or(&express_64);
-    let rate = |what: &str, ours: &Turn, other: &Turn, goal| Line {
+    let rate = |what: &str, ours: &Turn<'_>, other: &Turn<'_>, goal| Line {
         what: what.to_owned(),
         unit: "/s",
         ours: ours.rates.clone(),
         other: Some((named(other), other.rates.clone())),
         goal,
     };
-    let time = |what: &str, ours: &Series, other: &Turn, theirs: &Series, goal| Line {
+    let time = |what: &str, ours: &Series, other: &Turn<'_>, theirs: &Series, goal| Line {
         what: what.to_owned(),
         unit: "ms",
         ours: ours.clone(),
@@ -299,7 +310,7 @@ fn lines(turns: &[Turn]) -> Vec<Line> {
     ]
 }
 
-fn named(turn: &Turn) -> String {
+fn named(turn: &Turn<'_>) -> String {
     let callers = turn.callers.connections * turn.callers.streams;
     format!("{}, {callers} callers", turn.name)
 }
