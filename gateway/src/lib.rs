@@ -16,6 +16,7 @@ mod grpc;
 pub mod hot;
 mod limits;
 mod options;
+mod pages;
 mod place;
 mod rest;
 mod service;

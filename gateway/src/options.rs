@@ -4,7 +4,9 @@ use std::{net::SocketAddr, time::Duration};
 
 use chassis::config::{List, Section};
 
-use crate::{backend::Addresses, core::Timeouts, place::Placing, watch::HubOptions};
+use crate::{
+    backend::Addresses, core::Timeouts, pages::PageOptions, place::Placing, watch::HubOptions,
+};
 
 /// How long an unknown order is watched before it is told to be unknown. Orders
 /// are stored within milliseconds; this outlasts a restart of history.
@@ -19,6 +21,7 @@ pub struct Options {
     pub(crate) timeouts: Timeouts,
     pub(crate) max_in_flight: usize,
     pub(crate) hub: HubOptions,
+    pub(crate) pages: PageOptions,
     pub(crate) addresses: Addresses,
 }
 
@@ -79,6 +82,12 @@ impl Options {
                     "10000",
                     1..=1_000_000,
                     "watches and waits at once, at both doors together; more are refused",
+                ),
+            },
+            pages: PageOptions {
+                trace_url: section.optional(
+                    "TRACE_URL",
+                    "where the shop's page leads to an order's trace: an address with {traceId}",
                 ),
             },
             addresses: Addresses {

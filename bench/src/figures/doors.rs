@@ -178,7 +178,14 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
 
     let grpc = mesh.addresses.grpc("gateway");
     let (rest_door, grpc_door) = (mesh.addresses.rest(), grpc.as_str());
-    let ours = |callers| Turn::new("gateway, REST", Door::Rest, Server::Ours(rest_door), callers);
+    let ours = |callers| {
+        Turn::new(
+            "gateway, REST",
+            Door::Rest,
+            Server::Ours(rest_door),
+            callers,
+        )
+    };
     let by_grpc = |name, connections, streams| {
         let callers = Callers {
             connections,

@@ -1,4 +1,5 @@
-//! The REST door: JSON over HTTP, for browsers and for tools without gRPC.
+//! The REST door: JSON over HTTP, for browsers and for tools without gRPC; and the
+//! web pages behind the same door.
 //!
 //! Invariant: what is served and what the document says is the same, because a
 //! route is added together with its description, and every failure leaves as a
@@ -31,7 +32,7 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::core::Core;
-use failure::Failure;
+pub(crate) use failure::Failure;
 pub(crate) use orders::order;
 
 /// All headers of a request together. The server reads twice as much before it
@@ -87,14 +88,15 @@ fn open() -> OpenApiRouter<Core> {
         .routes(routes!(docs::asset))
 }
 
-/// The door.
-pub(crate) fn router(core: Core) -> Router {
+/// The door: the API, and the pages that use it.
+pub(crate) fn router(core: Core, pages: Router<Core>) -> Router {
     let gate = middleware::from_fn_with_state(core.clone(), through_gate);
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
         .merge(gated().route_layer(gate))
         .merge(open())
         .split_for_parts();
     router
+        .merge(pages)
         .fallback(async || Failure::no_such_path())
         .method_not_allowed_fallback(async || Failure::no_such_method())
         .layer(Extension(Arc::new(docs::Documents::new(&document))))

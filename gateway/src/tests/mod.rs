@@ -2,6 +2,7 @@
 
 mod document;
 mod looking;
+mod pages;
 mod reading;
 mod streams;
 mod table;
@@ -27,6 +28,7 @@ use crate::{
     core::{Core, Parts, Timeouts},
     gate::Gate,
     grpc::{self, Api},
+    pages::{self as web, PageOptions},
     place::Placing,
     rest,
     watch::{Hub, HubOptions},
@@ -101,7 +103,7 @@ impl Doors {
         });
         Self {
             backend,
-            rest: rest::router(core.clone()),
+            rest: rest::router(core.clone(), web::router(&PageOptions::default()).unwrap()),
             core,
             _stop: closing.clone().drop_guard(),
             closing,

@@ -1,0 +1,135 @@
+//! The files that pages are made of: scripts, styles, pictures.
+//!
+//! Invariant: a file's address changes when any file does, so a browser may keep
+//! what it has for ever. Scripts name each other by relative paths, hence one
+//! version for all.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    http::{HeaderMap, header},
+    response::{IntoResponse as _, Response},
+};
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+
+use super::served::Body;
+
+macro_rules! files {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_bytes!(concat!("../../web/assets/", $name)))),*]
+    };
+}
+
+const FILES: &[(&str, &[u8])] = files![
+    "base.css",
+    "cart.js",
+    "dom.js",
+    "format.js",
+    "goods.svg",
+    "icon.svg",
+    "order-events.js",
+    "place.js",
+    "shop.css",
+    "shop.js",
+    "timeline.js",
+];
+
+/// All files, by name.
+#[derive(Debug, Clone)]
+pub(super) struct Assets(Arc<Files>);
+
+#[derive(Debug)]
+struct Files {
+    version: String,
+    bodies: BTreeMap<&'static str, Body>,
+}
+
+impl Assets {
+    /// Those within the binary.
+    pub(super) fn embedded() -> Self {
+        let mut hash = Sha256::new();
+        let mut bodies = BTreeMap::new();
+        for (name, bytes) in FILES {
+            hash.update(name);
+            hash.update(bytes);
+            bodies.insert(*name, Body::new(Bytes::from_static(bytes)));
+        }
+        // Eight bytes tell versions apart; the rest would only be longer.
+        let digest = hash.finalize();
+        let first = u64::from_be_bytes(std::array::from_fn(|index| digest[index]));
+        let version = format!("{first:016x}");
+        Self(Arc::new(Files { version, bodies }))
+    }
+
+    /// Where they are, without a slash at the end.
+    pub(super) fn root(&self) -> String {
+        format!("/assets/{}", self.0.version)
+    }
+
+    /// A file. Of another version, as while gateways are being replaced, it is ours
+    /// that is served, not to be kept.
+    pub(super) fn answer(
+        &self,
+        version: &str,
+        name: &str,
+        request: &HeaderMap,
+    ) -> Option<Response> {
+        let body = self.0.bodies.get(name)?;
+        let keep = if version == self.0.version {
+            "public, max-age=31536000, immutable"
+        } else {
+            "no-store"
+        };
+        let file = body.answer(media_type(name), request);
+        Some(([(header::CACHE_CONTROL, keep)], file).into_response())
+    }
+}
+
+fn media_type(name: &str) -> &'static str {
+    match name.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_embedded() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/web/assets");
+        let mut names: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        let embedded: Vec<_> = FILES.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, embedded);
+    }
+
+    #[test]
+    fn only_the_current_version_may_be_kept() {
+        let assets = Assets::embedded();
+        let version = assets.0.version.clone();
+        let kept = |version: &str| {
+            let answer = assets
+                .answer(version, "shop.js", &HeaderMap::new())
+                .unwrap();
+            answer.headers()[header::CACHE_CONTROL]
+                .to_str()
+                .unwrap()
+                .to_owned()
+        };
+        assert!(kept(&version).contains("immutable"));
+        assert_eq!(kept("before"), "no-store");
+        assert!(
+            assets
+                .answer(&version, "nothing.js", &HeaderMap::new())
+                .is_none()
+        );
+    }
+}

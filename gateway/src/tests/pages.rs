@@ -1,0 +1,120 @@
+//! The pages as a browser gets them.
+
+use std::collections::BTreeSet;
+
+use axum::{
+    body::Body,
+    http::{Request, StatusCode, header},
+};
+
+use super::{Answer, Doors};
+
+/// Every page, and a word on it.
+const PAGES: [(&str, &str); 1] = [("/", "Checkout")];
+
+/// The values of an attribute in HTML that we wrote: always in double quotes.
+fn values(html: &str, attribute: &str) -> BTreeSet<String> {
+    let begin = format!(" {attribute}=\"");
+    let parts = html.split(&begin).skip(1);
+    parts
+        .filter_map(|part| part.split_once('"'))
+        .map(|(value, _)| value.to_owned())
+        .collect()
+}
+
+/// The files of ours that a page, or a file of it, names.
+fn named(html: &str) -> BTreeSet<String> {
+    [values(html, "src"), values(html, "href")]
+        .into_iter()
+        .flatten()
+        .filter(|path| path.starts_with("/assets/"))
+        .map(|path| path.split('#').next().unwrap_or_default().to_owned())
+        .collect()
+}
+
+/// What a script of ours imports, as names beside it.
+fn imported(script: &str) -> BTreeSet<String> {
+    let parts = script.split(" from \"./").skip(1);
+    parts
+        .filter_map(|part| part.split_once('"'))
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
+
+/// A page and every file that it needs, those that its scripts import included:
+/// paths and answers.
+async fn whole(doors: &Doors, path: &str) -> Vec<(String, Answer)> {
+    let mut open = vec![path.to_owned()];
+    let mut seen = BTreeSet::new();
+    let mut answers = Vec::new();
+    while let Some(file) = open.pop() {
+        if !seen.insert(file.clone()) {
+            continue;
+        }
+        let answer = doors.get(&file).await;
+        let text = String::from_utf8(answer.body.to_vec()).unwrap();
+        if file == path {
+            open.extend(named(&text));
+        } else if answer.header(header::CONTENT_TYPE).contains("javascript") {
+            let folder = file.rsplit_once('/').unwrap().0;
+            let scripts = imported(&text).into_iter();
+            open.extend(scripts.map(|name| format!("{folder}/{name}")));
+        }
+        answers.push((file, answer));
+    }
+    answers
+}
+
+#[tokio::test]
+async fn every_page_is_whole_and_allows_nothing_foreign() {
+    let doors = Doors::open();
+    for (path, word) in PAGES {
+        let files = whole(&doors, path).await;
+        assert!(files.len() > 3, "{path}: {files:?}");
+        for (file, answer) in &files {
+            assert_eq!(answer.status, StatusCode::OK, "{path} needs {file}");
+        }
+        let (_, page) = &files[0];
+        assert_eq!(
+            page.header(header::CONTENT_TYPE),
+            "text/html; charset=utf-8"
+        );
+        let policy = page.header(header::CONTENT_SECURITY_POLICY);
+        assert!(policy.starts_with("default-src 'none'"), "{policy}");
+        assert!(!policy.contains("unsafe"), "{policy}");
+        let html = String::from_utf8(page.body.to_vec()).unwrap();
+        assert!(html.contains(word), "{path}: {html}");
+        for inline in ["<style", " style=", " onclick=", "<script>"] {
+            assert!(!html.contains(inline), "{path}: {inline}");
+        }
+        for (file, answer) in &files[1..] {
+            let cache = answer.header(header::CACHE_CONTROL);
+            assert!(cache.contains("immutable"), "{file}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_first_page_is_small() {
+    let doors = Doors::open();
+    let mut bytes = 0;
+    for (file, _) in whole(&doors, "/").await {
+        let request = Request::get(&file).header(header::ACCEPT_ENCODING, "gzip");
+        let answer = doors.send(request.body(Body::empty()).unwrap()).await;
+        bytes += answer.body.len();
+    }
+    assert!(bytes < 150_000, "{bytes} bytes compressed");
+}
+
+#[tokio::test]
+async fn what_is_no_file_of_ours_is_no_file() {
+    let doors = Doors::open();
+    for path in [
+        "/assets/x/nothing.js",
+        "/assets/x/..%2f..%2fcatalogue.json",
+        "/assets/",
+    ] {
+        let answer = doors.get(path).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
