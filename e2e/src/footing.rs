@@ -126,6 +126,8 @@ impl Footing {
         let smtp = smtp::Sink::start().await?;
         let otlp = otlp::Sink::start().await?;
         let mut environment = addresses.environment();
+        // In one process the gateway finds its neighbours by itself.
+        environment.retain(|(key, _)| !key.ends_with("_ADDRESSES"));
         let mut set = |key: &str, value: String| environment.push((key.to_owned(), value));
         set("NOTIFIER__SMTP_URL", smtp.url());
         set("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.endpoint());

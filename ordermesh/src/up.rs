@@ -21,7 +21,11 @@ use chassis::{
 use clap::Args;
 use serde_json::json;
 
-use crate::{layout, output::Format};
+use crate::{
+    addresses::{self, Addresses},
+    layout,
+    output::Format,
+};
 
 /// Partitions of each topic on the embedded broker. Few: its bound, and the
 /// memory it holds, are per partition.
@@ -57,6 +61,7 @@ pub struct UpOptions {
 pub struct Mesh {
     services: Vec<Running>,
     embedded: Option<(EmbeddedBroker, Arc<Admission>)>,
+    addresses: Addresses,
 }
 
 /// The system could not be started.
@@ -74,46 +79,49 @@ impl Mesh {
     /// Starts everything. Blocks until all services are started, not until they
     /// are ready.
     pub fn start(options: &UpOptions) -> Result<Self, UpError> {
-        let mut environment = options.environment.clone();
-        let mut default = |key: &str, value: String| {
-            if !environment.iter().any(|(given, _)| given == key) {
-                environment.push((key.to_owned(), value));
-            }
-        };
+        let mut config = Config::load(options.config.as_deref(), options.environment.clone());
         for service in layout::CONSUMERS {
             let section = service.to_ascii_uppercase();
             let file = options.data.join(format!("{service}.db"));
-            default(
-                &format!("{section}__DATABASE_URL"),
-                format!("sqlite://{}", file.display()),
-            );
+            let url = format!("sqlite://{}", file.display());
+            config.suggest(format!("{section}__DATABASE_URL"), url);
             // SQLite has one writer; more readers than this would sit idle.
-            default(&format!("{section}__DATABASE_POOL"), "2".to_owned());
-            default(&format!("{section}__WORKER_THREADS"), "1".to_owned());
+            config.suggest(format!("{section}__DATABASE_POOL"), "2");
+            config.suggest(format!("{section}__WORKER_THREADS"), "1");
         }
-        default("GATEWAY__WORKER_THREADS", "2".to_owned());
-        let external = environment.iter().any(|(key, _)| key == "KAFKA__BROKERS");
-        let embedded = if external {
+        config.suggest("GATEWAY__WORKER_THREADS", "2");
+        let embedded = if config.is_given("KAFKA__BROKERS") {
             None
         } else {
-            Some(Self::embedded()?)
+            let (broker, admission) = Self::embedded()?;
+            config.suggest("KAFKA__BROKERS", broker.bootstrap_servers());
+            Some((broker, admission))
         };
-        if let Some((broker, _)) = &embedded {
-            environment.push(("KAFKA__BROKERS".to_owned(), broker.bootstrap_servers()));
-        }
 
-        let mut config = Config::load(options.config.as_deref(), environment);
-        let prepared = [
-            prepare::<payments::Payments>(&mut config),
-            prepare::<history::History>(&mut config),
-            prepare::<notifier::Notifier>(&mut config),
-            prepare::<analytics::Analytics>(&mut config),
-            prepare::<gateway::Gateway>(&mut config),
-        ];
+        let payments = prepare::<payments::Payments>(&mut config);
+        let history = prepare::<history::History>(&mut config);
+        let notifier = prepare::<notifier::Notifier>(&mut config);
+        let analytics = prepare::<analytics::Analytics>(&mut config);
+        // The gateway finds its neighbours wherever they were told to be.
+        for service in layout::CONSUMERS {
+            let section = service.to_ascii_uppercase();
+            let address = config.shown(&format!("{section}__GRPC_ADDRESS"));
+            if let Some(address) = address.and_then(|address| address.parse().ok()) {
+                let address = addresses::reachable(address).to_string();
+                config.suggest(format!("GATEWAY__{section}_ADDRESSES"), address);
+            }
+        }
+        let gateway = prepare::<gateway::Gateway>(&mut config);
+        let addresses = Addresses::of(&config);
         config.finish()?;
         let admission = embedded.as_ref().map(|(_, admission)| admission);
+        let prepared = [payments, history, notifier, analytics, gateway];
         let services = start_all(prepared, admission)?;
-        Ok(Self { services, embedded })
+        Ok(Self {
+            services,
+            embedded,
+            addresses,
+        })
     }
 
     fn embedded() -> anyhow::Result<(EmbeddedBroker, Arc<Admission>)> {
@@ -187,6 +195,7 @@ impl Mesh {
         let Self {
             mut services,
             embedded,
+            addresses: _,
         } = self;
         let mut failures = Vec::new();
         // The gateway is last in the list; nothing new comes in after it.
@@ -335,15 +344,9 @@ fn announce(mesh: &Mesh, data: &Path, took: Duration, ephemeral: bool, format: F
     let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let json = json!({
         "event": "ready", "tookMs": millis, "embeddedBroker": broker, "data": data,
+        "addresses": mesh.addresses.json(),
     });
-    let mut text = format!("Ordermesh is ready ({millis} ms).\n\n");
-    text.push_str(concat!(
-        "  REST        http://127.0.0.1:3000      curl -X POST 127.0.0.1:3000/order -H 'content-type: application/json' -d @order.json\n",
-        "  API docs    http://127.0.0.1:3000/docs\n",
-        "  gRPC        127.0.0.1:50051            grpcurl -plaintext localhost:50051 list\n",
-        "  queries     analytics :50052  payments :50053  history :50054  notifier :50055\n",
-        "  admin       gateway :9100  analytics :9102  payments :9103  history :9104  notifier :9105\n",
-    ));
+    let mut text = format!("Ordermesh is ready ({millis} ms).\n\n{}", mesh.addresses);
     if let Some(broker) = broker {
         let kept = if ephemeral {
             "gone with this process"

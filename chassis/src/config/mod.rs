@@ -163,6 +163,25 @@ impl Config {
             .cloned()
     }
 
+    /// Sets a default of whoever runs the service, in place of the service's own: both
+    /// the file and the environment stand above it.
+    pub fn suggest(&mut self, key: impl Into<String>, value: impl Into<String>) {
+        let value = (value.into(), Origin::Default);
+        self.values.entry(key.into()).or_insert(value);
+    }
+
+    /// Whether a value was given for a key.
+    pub fn is_given(&self, key: &str) -> bool {
+        let value = self.values.get(key);
+        value.is_some_and(|(_, origin)| *origin != Origin::Default)
+    }
+
+    /// The value in force of a key that was asked for; secrets are masked.
+    pub fn shown(&self, key: &str) -> Option<&str> {
+        let described = self.described.iter().find(|described| described.key == key);
+        described.map(|described| described.value.as_str())
+    }
+
     /// Values of one section.
     pub fn section(&mut self, name: &'static str) -> Section<'_> {
         self.open_sections.insert(name.to_owned());

@@ -34,6 +34,21 @@ fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
 }
 
 #[test]
+fn a_suggestion_takes_the_place_of_the_default_alone() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "[payments]\nport = 7").unwrap();
+    let mut config = Config::load(Some(file.path()), []);
+    config.suggest("PAYMENTS__LATENCY", "2s");
+    config.suggest("PAYMENTS__PORT", "8");
+    assert!(config.is_given("PAYMENTS__PORT"));
+    assert!(!config.is_given("PAYMENTS__LATENCY"));
+    assert_eq!(config.shown("PAYMENTS__PORT"), None);
+    assert_eq!(read(&mut config), (Duration::from_secs(2), 7));
+    assert_eq!(config.shown("PAYMENTS__PORT"), Some("7"));
+    config.finish().unwrap();
+}
+
+#[test]
 fn all_mistakes_and_unknown_keys_come_together() {
     let environment = environment(&[
         ("PAYMENTS__LATENCY", "soon"),
