@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context as _;
 use testkit::{
     ports,
     process::{Process, Spec},
@@ -16,7 +15,6 @@ use crate::lab::Lab;
 
 /// Node and Kafka need a moment to meet.
 const READY: Duration = Duration::from_secs(30);
-const INSTALL: Duration = Duration::from_secs(300);
 
 /// A server that is measured, ours or another's.
 pub(crate) struct Peer {
@@ -61,22 +59,9 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("peers")
 }
 
-/// Installs what the peers need, once.
-async fn installed(lab: &Lab) -> anyhow::Result<PathBuf> {
-    let folder = folder();
-    if !folder.join("node_modules").exists() {
-        let log = lab.scratch.path().join("npm.log");
-        let npm = Spec::new("npm", "npm", log).args(["ci", "--no-audit", "--no-fund"]);
-        let npm = Process::spawn(npm.dir(&folder)).await?;
-        tokio::time::timeout(INSTALL, npm.succeed())
-            .await
-            .context("npm ci took too long")??;
-    }
-    Ok(folder)
-}
-
 async fn node(lab: &Lab, script: &str) -> anyhow::Result<Spec> {
-    let folder = installed(lab).await?;
+    let folder = folder();
+    testkit::node::modules(&folder).await?;
     let name = script.replace('/', "-");
     let log = lab
         .scratch

@@ -126,8 +126,6 @@ impl Footing {
         let smtp = smtp::Sink::start().await?;
         let otlp = otlp::Sink::start().await?;
         let mut environment = addresses.environment();
-        // In one process the gateway finds its neighbours by itself.
-        environment.retain(|(key, _)| !key.ends_with("_ADDRESSES"));
         let mut set = |key: &str, value: String| environment.push((key.to_owned(), value));
         set("NOTIFIER__SMTP_URL", smtp.url());
         set("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.endpoint());
@@ -190,10 +188,13 @@ impl Footing {
 
     /// Starts the services in this process and waits until they are ready.
     pub async fn up(&mut self) -> anyhow::Result<()> {
+        // In one process the gateway finds its neighbours by itself.
+        let mut environment = self.environment.clone();
+        environment.retain(|(key, _)| !key.ends_with("_ADDRESSES"));
         let options = UpOptions {
             data: self.data.path().to_owned(),
             config: None,
-            environment: self.environment.clone(),
+            environment,
         };
         let mesh = tokio::task::spawn_blocking(move || {
             let mesh = Mesh::start(&options)?;

@@ -14,6 +14,7 @@
 //! | [`smtp`] | a mail server that keeps what it is sent, or refuses it |
 //! | [`otlp`] | a trace collector that can be asked |
 //! | [`jaeger`], [`prometheus`] | what shows traces and metrics to people |
+//! | [`node`] | programs in Node.js, and Chromium |
 //! | [`proxy`] | a TCP link that can be cut, slowed or swallowed |
 //! | [`process`] | child processes that cannot outlive the test |
 //! | [`services`] | the services' own binaries, at addresses of a test's own |
@@ -25,6 +26,7 @@ pub mod harness;
 pub mod jaeger;
 pub mod kafka;
 mod maven;
+pub mod node;
 pub mod otlp;
 pub mod ports;
 pub mod postgres;

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout)]
 
 mod bad_input;
+mod browser;
 mod dead_letters;
 mod declined;
 mod doors;
@@ -77,5 +78,6 @@ fn main() -> ExitCode {
         .tests(resources::tests())
         .tests(latency::tests())
         .tests(load::tests())
+        .tests(browser::tests())
         .run()
 }

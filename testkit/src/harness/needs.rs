@@ -2,7 +2,7 @@
 
 use std::env;
 
-use crate::{jaeger, kafka, postgres, prometheus};
+use crate::{jaeger, kafka, node, postgres, prometheus};
 
 /// A real part that a test runs against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Needs {
     Jaeger,
     /// Prometheus: `prometheus` in PATH.
     Prometheus,
+    /// Chromium, and Node.js to drive it: `chromium`, `node` and `npm` in PATH.
+    Browser,
 }
 
 impl Needs {
@@ -25,6 +27,7 @@ impl Needs {
             Self::Postgres => postgres::install().await,
             Self::Jaeger => jaeger::install().await,
             Self::Prometheus => prometheus::installed(),
+            Self::Browser => node::chromium().map(drop),
         }
         .map_err(|error| format!("{self:?}: {error:#}"))
     }
