@@ -50,7 +50,8 @@ impl Play {
         MODULES.get_or_try_init(|| node::modules(&folder)).await?;
         let mut child = Command::new("node")
             .arg("run.mjs")
-            .args([scenario, &format!("http://{address}"), node::chromium()?])
+            .args([scenario, &format!("http://{address}")])
+            .arg(node::chromium()?)
             .current_dir(&folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

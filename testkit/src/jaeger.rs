@@ -13,8 +13,9 @@ use anyhow::Context as _;
 use tokio::net::TcpStream;
 
 use crate::{
-    cache, maven, ports,
+    cache, ports,
     process::{Process, Scratch, Spec},
+    programs::on_path,
     wait::until,
 };
 
@@ -49,7 +50,7 @@ async fn fetch() -> anyhow::Result<PathBuf> {
 
 async fn build(folder: &Path) -> anyhow::Result<()> {
     anyhow::ensure!(
-        maven::on_path("go"),
+        on_path("go"),
         "Go is needed to build it, and `go` is not in PATH"
     );
     let go = |log: &str, arguments: &[&str]| {

@@ -31,6 +31,7 @@ pub mod otlp;
 pub mod ports;
 pub mod postgres;
 pub mod process;
+mod programs;
 pub mod prometheus;
 pub mod proxy;
 pub mod rest;

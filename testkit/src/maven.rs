@@ -10,6 +10,7 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 
 use crate::process::{Process, Spec};
+use crate::programs::on_path;
 
 /// One artifact to resolve.
 #[derive(Clone, Copy, Debug)]
@@ -65,12 +66,6 @@ fn ensure_installed() -> anyhow::Result<()> {
         "Maven is needed to fetch it, and `mvn` is not in PATH"
     );
     Ok(())
-}
-
-/// Whether a program of this name lies in one of PATH's folders.
-pub(crate) fn on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 fn pom(artifacts: &[Artifact]) -> String {

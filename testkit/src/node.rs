@@ -1,12 +1,15 @@
 //! Programs in Node.js, and Chromium for those that drive it.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context as _, ensure};
 
 use crate::{
-    maven::on_path,
     process::{Process, Scratch, Spec},
+    programs::{find, on_path},
 };
 
 /// How long the registry may take.
@@ -34,7 +37,7 @@ pub async fn modules(folder: &Path) -> anyhow::Result<()> {
 }
 
 /// Chromium's program.
-pub fn chromium() -> anyhow::Result<&'static str> {
-    let found = CHROMIUM.into_iter().find(|name| on_path(name));
+pub fn chromium() -> anyhow::Result<PathBuf> {
+    let found = CHROMIUM.into_iter().find_map(find);
     found.context("`chromium` is not in PATH (Debian's package chromium has it)")
 }

@@ -6,8 +6,9 @@ use anyhow::Context as _;
 use tokio::net::TcpStream;
 
 use crate::{
-    maven, ports,
+    ports,
     process::{Process, Scratch, Spec},
+    programs::on_path,
     wait::until,
 };
 
@@ -17,7 +18,7 @@ const START: Duration = Duration::from_secs(30);
 /// Says what the machine lacks.
 pub(crate) fn installed() -> anyhow::Result<()> {
     anyhow::ensure!(
-        maven::on_path("prometheus"),
+        on_path("prometheus"),
         "`prometheus` is not in PATH (Debian's package prometheus has it)"
     );
     Ok(())

@@ -7,7 +7,8 @@ use anyhow::{Context, ensure};
 
 use super::archive;
 use crate::cache;
-use crate::maven::{Artifact, Goal, on_path, resolve};
+use crate::maven::{Artifact, Goal, resolve};
+use crate::programs::on_path;
 
 /// The version of Apache Kafka that tests run against.
 pub const VERSION: &str = "4.1.0";
