@@ -9,6 +9,7 @@ use axum::{
 use serde_json::Value;
 
 use super::Doors;
+use crate::rest::types::names;
 
 /// Every route of the contract.
 const ROUTES: [(&str, &str); 19] = [
@@ -59,6 +60,28 @@ async fn the_document_lists_the_routes_of_the_contract_and_no_others() {
         .map(|(method, path)| ((*method).to_owned(), (*path).to_owned()))
         .collect();
     assert_eq!(documented(&document(&doors).await), expected);
+}
+
+#[tokio::test]
+async fn names_of_enums_are_documented_as_they_are_sent() {
+    let doors = Doors::open();
+    let document = document(&doors).await;
+    let schemas = &document["components"]["schemas"];
+    for (schema, names) in [
+        ("OrderStatus", names::OrderStatus::NAMES),
+        ("DeclineCode", names::DeclineCode::NAMES),
+        ("PaymentStatus", names::PaymentStatus::NAMES),
+        ("NotificationKind", names::NotificationKind::NAMES),
+        ("NotificationStatus", names::NotificationStatus::NAMES),
+        ("UserEventType", names::UserEventType::NAMES),
+        ("FunnelStageKind", names::FunnelStageKind::NAMES),
+    ] {
+        assert_eq!(
+            schemas[schema]["enum"],
+            serde_json::json!(names),
+            "{schema}"
+        );
+    }
 }
 
 #[test]

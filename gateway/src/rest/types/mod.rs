@@ -7,7 +7,7 @@
 #![allow(clippy::struct_field_names, reason = "a name on the wire stands alone")]
 
 mod analytics;
-mod names;
+pub(crate) mod names;
 mod order;
 mod payment;
 mod problem;

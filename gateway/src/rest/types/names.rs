@@ -8,7 +8,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 macro_rules! named {
-    ($($(#[$doc:meta])* $name:ident of $proto:path { $($variant:ident = $text:literal),* $(,)? })*) => {
+    // The names as tokens: utoipa's derive does not look into a `literal` fragment, and
+    // would document the Rust names.
+    ($($(#[$doc:meta])* $name:ident of $proto:path { $($variant:ident = $text:tt),* $(,)? })*) => {
         $(
             $(#[$doc])*
             #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
