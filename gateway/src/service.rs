@@ -15,7 +15,7 @@ use crate::{
     gate::Gate,
     grpc,
     options::Options,
-    pages, rest,
+    rest,
     watch::Hub,
 };
 
@@ -52,8 +52,8 @@ impl Service for Gateway {
         });
         let routes = GrpcRoutes::new().with(grpc::server(core.clone()));
         context.serve_grpc(options.grpc_address, proto::DESCRIPTORS, routes)?;
-        let pages = pages::router(&options.pages)?;
-        context.serve_http(options.rest_address, rest::router(core, pages))
+        let router = rest::router(core, &options.pages)?;
+        context.serve_http(options.rest_address, router)
     }
 }
 

@@ -5,13 +5,22 @@
 //! from the API at run time, and the scripts make text of it, never markup; the
 //! content security policy allows no other script, and no other host.
 
+mod api;
 mod assets;
+mod grpc;
 mod render;
 mod served;
 mod shop;
 mod trace_url;
 
-use axum::{Router, extract::Path, http::HeaderMap, response::Response, routing::get};
+use axum::{
+    Router,
+    extract::Path,
+    http::HeaderMap,
+    response::{Redirect, Response},
+    routing::get,
+};
+use utoipa::openapi::OpenApi;
 
 use crate::rest::Failure;
 use assets::Assets;
@@ -26,18 +35,22 @@ pub(crate) struct PageOptions {
     pub(crate) trace_url: Option<TraceUrl>,
 }
 
-/// The routes of all pages.
+/// The routes of all pages; one of them shows the API of this document.
 ///
 /// An error is a template of ours that does not render.
-pub(crate) fn router<S>(options: &PageOptions) -> anyhow::Result<Router<S>>
+pub(crate) fn router<S>(options: &PageOptions, document: &OpenApi) -> anyhow::Result<Router<S>>
 where
     S: Clone + Send + Sync + 'static,
 {
     let assets = Assets::embedded();
     let renderer = Renderer::new(assets.root())?;
-    let shop = Page::new(renderer.page(&shop::page(options)?)?);
-    Ok(Router::new()
-        .route("/", get(page(shop)))
+    let mut router = Router::new();
+    for template in [shop::page(options)?, api::page(document)?, grpc::page()?] {
+        let rendered = Page::new(renderer.page(&template)?);
+        router = router.route(template.path, get(page(rendered)));
+    }
+    Ok(router
+        .route("/docs/", get(async || Redirect::permanent(api::PATH)))
         .route("/assets/{version}/{file}", get(asset(assets))))
 }
 

@@ -11,10 +11,10 @@ macro_rules! templates {
     };
 }
 
-const TEMPLATES: [(&str, &str); 2] = templates!["layout", "shop"];
+const TEMPLATES: [(&str, &str); 4] = templates!["layout", "shop", "api", "grpc"];
 
 /// What the head of every page leads to.
-const PAGES: [(&str, &str); 2] = [("Shop", "/"), ("API", "/docs/")];
+const PAGES: [(&str, &str); 3] = [("Shop", "/"), ("REST", "/docs"), ("gRPC", "/docs/grpc")];
 
 /// A page to be rendered.
 #[derive(Debug)]

@@ -18,8 +18,6 @@ mod track;
 pub(crate) mod types;
 mod watching;
 
-use std::sync::Arc;
-
 use axum::{
     Extension, Json, Router,
     extract::{Request, State},
@@ -31,7 +29,10 @@ use serde::Serialize;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::core::Core;
+use crate::{
+    core::Core,
+    pages::{self, PageOptions},
+};
 pub(crate) use failure::Failure;
 pub(crate) use orders::order;
 
@@ -83,25 +84,25 @@ fn open() -> OpenApiRouter<Core> {
         .routes(routes!(watching::get_order))
         .routes(routes!(watching::order_events))
         .routes(routes!(docs::openapi))
-        .routes(routes!(docs::moved))
-        .routes(routes!(docs::page))
-        .routes(routes!(docs::asset))
 }
 
 /// The door: the API, and the pages that use it.
-pub(crate) fn router(core: Core, pages: Router<Core>) -> Router {
+///
+/// An error is a page of ours that does not render.
+pub(crate) fn router(core: Core, options: &PageOptions) -> anyhow::Result<Router> {
     let gate = middleware::from_fn_with_state(core.clone(), through_gate);
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
         .merge(gated().route_layer(gate))
         .merge(open())
         .split_for_parts();
-    router
-        .merge(pages)
+    let router = router
+        .merge(pages::router(options, &document)?)
         .fallback(async || Failure::no_such_path())
         .method_not_allowed_fallback(async || Failure::no_such_method())
-        .layer(Extension(Arc::new(docs::Documents::new(&document))))
+        .layer(Extension(docs::Document::new(&document)))
         .layer(middleware::from_fn(bound_headers))
-        .with_state(core)
+        .with_state(core);
+    Ok(router)
 }
 
 /// Refuses what is more than can be done at once, before anything is read of it.

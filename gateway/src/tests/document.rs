@@ -12,7 +12,7 @@ use super::Doors;
 use crate::rest::types::names;
 
 /// Every route of the contract.
-const ROUTES: [(&str, &str); 19] = [
+const ROUTES: [(&str, &str); 16] = [
     ("post", "/order"),
     ("post", "/orders"),
     ("get", "/orders"),
@@ -29,9 +29,6 @@ const ROUTES: [(&str, &str); 19] = [
     ("get", "/analytics/users/{userId}"),
     ("get", "/analytics/funnel"),
     ("get", "/openapi.json"),
-    ("get", "/docs"),
-    ("get", "/docs/"),
-    ("get", "/docs/{file}"),
 ];
 
 async fn document(doors: &Doors) -> Value {
@@ -89,10 +86,7 @@ fn every_route_is_explained() {
     let explained = include_str!("../../../docs/api.md");
     for (method, path) in ROUTES {
         let row = format!("| {} `{path}` |", method.to_ascii_uppercase());
-        assert!(
-            explained.contains(&row) || path.starts_with("/docs"),
-            "{row}"
-        );
+        assert!(explained.contains(&row), "{row}");
     }
 }
 
@@ -198,48 +192,4 @@ async fn a_problem_has_the_fields_that_are_documented() {
         reasons.as_array().unwrap().contains(&problem["reason"]),
         "{reasons}"
     );
-}
-
-#[tokio::test]
-async fn the_page_and_its_files_need_no_other_host() {
-    let doors = Doors::open();
-    let moved = doors.get("/docs").await;
-    assert_eq!(
-        (moved.status, moved.header(header::LOCATION)),
-        (StatusCode::PERMANENT_REDIRECT, "/docs/")
-    );
-    let page = doors.get("/docs/").await;
-    assert_eq!(page.status, StatusCode::OK);
-    assert!(page.header(header::CONTENT_TYPE).starts_with("text/html"));
-    assert!(
-        page.header(header::CONTENT_SECURITY_POLICY)
-            .starts_with("default-src 'self'")
-    );
-    let html = std::str::from_utf8(&page.body).unwrap();
-    let mut files = Vec::new();
-    for attribute in ["src=\"", "href=\""] {
-        for link in html.split(attribute).skip(1) {
-            let link = link.split('"').next().unwrap();
-            assert!(!link.contains("//"), "another host: {link}");
-            files.push(link.trim_start_matches("./").to_owned());
-        }
-    }
-    assert!(
-        files.contains(&"swagger-ui-bundle.js".to_owned()),
-        "{files:?}"
-    );
-    assert!(
-        !html.contains("<script>"),
-        "the policy forbids scripts within the page"
-    );
-    for file in files {
-        let answer = doors.get(&format!("/docs/{file}")).await;
-        assert_eq!(answer.status, StatusCode::OK, "{file}");
-        assert!(!answer.body.is_empty(), "{file}");
-    }
-    let start = doors.get("/docs/swagger-initializer.js").await;
-    let script = std::str::from_utf8(&start.body).unwrap();
-    assert!(script.contains("\"url\": \"/openapi.json\""), "{script}");
-    assert!(script.contains("\"validatorUrl\": \"none\""), "{script}");
-    assert!(!script.contains("http"), "{script}");
 }

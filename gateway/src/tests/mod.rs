@@ -28,7 +28,7 @@ use crate::{
     core::{Core, Parts, Timeouts},
     gate::Gate,
     grpc::{self, Api},
-    pages::{self as web, PageOptions},
+    pages::PageOptions,
     place::Placing,
     rest,
     watch::{Hub, HubOptions},
@@ -103,7 +103,7 @@ impl Doors {
         });
         Self {
             backend,
-            rest: rest::router(core.clone(), web::router(&PageOptions::default()).unwrap()),
+            rest: rest::router(core.clone(), &PageOptions::default()).unwrap(),
             core,
             _stop: closing.clone().drop_guard(),
             closing,

@@ -10,7 +10,11 @@ use axum::{
 use super::{Answer, Doors};
 
 /// Every page, and a word on it.
-const PAGES: [(&str, &str); 1] = [("/", "Checkout")];
+const PAGES: [(&str, &str); 3] = [
+    ("/", "Checkout"),
+    ("/docs", "Place an order"),
+    ("/docs/grpc", "ordermesh.orders.v1.OrderService/PlaceOrder"),
+];
 
 /// The values of an attribute in HTML that we wrote: always in double quotes.
 fn values(html: &str, attribute: &str) -> BTreeSet<String> {
