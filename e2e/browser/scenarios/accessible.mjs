@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { PHONE, WIDE } from "../session.mjs";
 import { add, checkOut, stage } from "../shop.mjs";
 
-const PAGES = ["/"];
+const PAGES = ["/", "/docs", "/docs/grpc"];
 
 export default async function (session) {
   for (const colorScheme of ["light", "dark"]) {

@@ -177,7 +177,7 @@ async fn documents(footing: &'static Footing) -> anyhow::Result<()> {
     let openapi = footing.rest.get("/openapi.json").await?;
     assert_eq!(openapi.status, StatusCode::OK);
     assert!(openapi.json()["paths"]["/order"]["post"].is_object());
-    let docs = footing.rest.get("/docs/").await?;
+    let docs = footing.rest.get("/docs").await?;
     assert_eq!(docs.status, StatusCode::OK);
     let page = String::from_utf8(docs.body.to_vec())?;
     let outside = page

@@ -77,7 +77,7 @@ pub(crate) async fn place_order(
     Ok((StatusCode::ACCEPTED, location, body).into_response())
 }
 
-/// Place an order
+/// Place an order, by its other path
 ///
 /// The same as `POST /order`.
 #[utoipa::path(

@@ -1,7 +1,7 @@
 //! The REST API as a page: every operation and every type of its document.
 //!
 //! Rendered here and not by a viewer in the browser: it reads without scripts, within
-//! the pages' content security policy, and by a screen reader (ADR 0012).
+//! the pages' content security policy, and by a screen reader (ADR 4).
 
 mod model;
 mod text;
