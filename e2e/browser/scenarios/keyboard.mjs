@@ -22,7 +22,7 @@ export default async function (session) {
   await tabTo(page, "Checkout");
   await page.keyboard.press("Enter");
   await stage(page, "1 mail sent");
-  await tabTo(page, "Details and mails");
+  await tabTo(page, "Mails");
 }
 
 async function tabTo(page, name) {

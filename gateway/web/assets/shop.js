@@ -133,7 +133,11 @@ function tell(text) {
 }
 
 function showLinks(orderId, traceId) {
-  const links = [element("a", { href: `/console/orders/${orderId}` }, "Details and mails")];
+  const order = `/orders/${orderId}`;
+  const links = [
+    element("a", { href: order }, "Details"),
+    element("a", { href: `${order}/notifications` }, "Mails"),
+  ];
   const pattern = main.dataset.traceUrl;
   if (pattern && traceId) {
     const trace = pattern.replace("{traceId}", encodeURIComponent(traceId));
