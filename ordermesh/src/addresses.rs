@@ -25,8 +25,8 @@ impl Addresses {
             ["GRPC", "ADMIN"].map(|kind| format!("{section}__{kind}_ADDRESS"))
         });
         let addresses = gateway.into_iter().chain(both).filter_map(|key| {
-            let address = config.shown(&key)?.parse().ok()?;
-            Some((key, reachable(address)))
+            let address = configured(config, &key)?;
+            Some((key, address))
         });
         Self(addresses.collect())
     }
@@ -75,8 +75,13 @@ impl fmt::Display for Addresses {
     }
 }
 
+/// The address that a service read under a key, as it is reached.
+pub(crate) fn configured(config: &Config, key: &str) -> Option<SocketAddr> {
+    config.shown(key)?.parse().ok().map(reachable)
+}
+
 /// An address that listens everywhere is reached on this machine's loopback.
-pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
+fn reachable(address: SocketAddr) -> SocketAddr {
     let host = match address.ip() {
         IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

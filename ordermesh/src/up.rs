@@ -105,10 +105,9 @@ impl Mesh {
         // The gateway finds its neighbours wherever they were told to be.
         for service in layout::CONSUMERS {
             let section = service.to_ascii_uppercase();
-            let address = config.shown(&format!("{section}__GRPC_ADDRESS"));
-            if let Some(address) = address.and_then(|address| address.parse().ok()) {
-                let address = addresses::reachable(address).to_string();
-                config.suggest(format!("GATEWAY__{section}_ADDRESSES"), address);
+            let address = addresses::configured(&config, &format!("{section}__GRPC_ADDRESS"));
+            if let Some(address) = address {
+                config.suggest(format!("GATEWAY__{section}_ADDRESSES"), address.to_string());
             }
         }
         let gateway = prepare::<gateway::Gateway>(&mut config);

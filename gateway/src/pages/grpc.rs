@@ -20,26 +20,32 @@ const PORTS: [(&str, u16); 5] = [
 /// What a method is asked, where an empty message would not do.
 const REQUESTS: [(&str, &str); 11] = [
     (
-        "PlaceOrder",
+        "OrderService/PlaceOrder",
         r#"{"userId":42,"products":[{"id":1,"name":"Keyboard","price":999}]}"#,
     ),
     ("OrderService/GetOrder", r#"{"orderId":"'$ORDER_ID'"}"#),
-    ("WatchOrder", r#"{"orderId":"'$ORDER_ID'"}"#),
+    ("OrderService/WatchOrder", r#"{"orderId":"'$ORDER_ID'"}"#),
     (
-        "TrackEvent",
+        "OrderService/TrackEvent",
         r#"{"userId":42,"type":"USER_EVENT_TYPE_PRODUCT_VIEWED","productId":1}"#,
     ),
-    ("GetUserBehavior", r#"{"userId":42}"#),
-    ("GetPayment", r#"{"orderId":"'$ORDER_ID'"}"#),
-    ("BatchGetPayments", r#"{"orderIds":["'$ORDER_ID'"]}"#),
-    ("HistoryService/GetOrder", r#"{"orderId":"'$ORDER_ID'"}"#),
-    ("BatchGetOrders", r#"{"orderIds":["'$ORDER_ID'"]}"#),
+    ("AnalyticsService/GetUserBehavior", r#"{"userId":42}"#),
+    ("PaymentService/GetPayment", r#"{"orderId":"'$ORDER_ID'"}"#),
     (
-        "GetNotification",
+        "PaymentService/BatchGetPayments",
+        r#"{"orderIds":["'$ORDER_ID'"]}"#,
+    ),
+    ("HistoryService/GetOrder", r#"{"orderId":"'$ORDER_ID'"}"#),
+    (
+        "HistoryService/BatchGetOrders",
+        r#"{"orderIds":["'$ORDER_ID'"]}"#,
+    ),
+    (
+        "NotifierService/GetNotification",
         r#"{"notificationId":"'$NOTIFICATION_ID'"}"#,
     ),
     (
-        "BatchGetOrderNotifications",
+        "NotifierService/BatchGetOrderNotifications",
         r#"{"orderIds":["'$ORDER_ID'"]}"#,
     ),
 ];
@@ -55,7 +61,6 @@ struct Service {
 
 #[derive(Debug, Serialize)]
 struct Method {
-    id: String,
     name: String,
     about: String,
     streams: bool,
@@ -108,13 +113,9 @@ fn described(service: &str, port: u16, method: &MethodDescriptorProto, about: St
     let path = format!("{service}/{name}");
     let request = REQUESTS
         .iter()
-        .find(|(of, _)| {
-            path.ends_with(&format!("{}{of}", if of.contains('/') { "." } else { "/" }))
-        })
+        .find(|(of, _)| path.rsplit('.').next() == Some(of))
         .map_or_else(String::new, |(_, request)| format!("-d '{request}' "));
-    let short = service.rsplit('.').next().unwrap_or_default();
     Method {
-        id: format!("{short}-{name}"),
         command: format!("grpcurl -plaintext {request}$NAME:{port} {path}"),
         name: name.to_owned(),
         about,
@@ -142,13 +143,17 @@ fn comment(file: &FileDescriptorProto, path: &[i32]) -> String {
 mod tests {
     use super::*;
 
+    fn methods() -> Vec<Method> {
+        let services = services().unwrap();
+        services
+            .into_iter()
+            .flat_map(|service| service.methods)
+            .collect()
+    }
+
     #[test]
     fn every_method_is_there_with_its_comment() {
-        let services = services().unwrap();
-        let methods: Vec<_> = services
-            .iter()
-            .flat_map(|service| &service.methods)
-            .collect();
+        let methods = methods();
         let set: FileDescriptorSet = prost::Message::decode(proto::DESCRIPTORS).unwrap();
         let ours = set
             .file
@@ -166,12 +171,7 @@ mod tests {
 
     #[test]
     fn every_request_belongs_to_a_method() {
-        let services = services().unwrap();
-        let commands: Vec<_> = services
-            .iter()
-            .flat_map(|service| &service.methods)
-            .map(|method| method.command.clone())
-            .collect();
+        let commands: Vec<_> = methods().into_iter().map(|method| method.command).collect();
         for (method, request) in REQUESTS {
             let uses = commands.iter().filter(|command| command.contains(request));
             assert!(uses.count() > 0, "{method}");

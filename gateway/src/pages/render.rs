@@ -5,6 +5,8 @@ use handlebars::Handlebars;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::{api, grpc, shop};
+
 macro_rules! templates {
     ($($name:literal),* $(,)?) => {
         [$(($name, include_str!(concat!("../../web/pages/", $name, ".hbs")))),*]
@@ -14,7 +16,11 @@ macro_rules! templates {
 const TEMPLATES: [(&str, &str); 4] = templates!["layout", "shop", "api", "grpc"];
 
 /// What the head of every page leads to.
-const PAGES: [(&str, &str); 3] = [("Shop", "/"), ("REST", "/docs"), ("gRPC", "/docs/grpc")];
+const PAGES: [(&str, &str); 3] = [
+    ("Shop", shop::PATH),
+    ("REST", api::PATH),
+    ("gRPC", grpc::PATH),
+];
 
 /// A page to be rendered.
 #[derive(Debug)]

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use super::{PageOptions, render::Template};
 
+pub(super) const PATH: &str = "/";
+
 const CATALOGUE: &str = include_str!("../../web/catalogue.json");
 
 pub(super) fn page(options: &PageOptions) -> anyhow::Result<Template> {
@@ -12,7 +14,7 @@ pub(super) fn page(options: &PageOptions) -> anyhow::Result<Template> {
     let trace_url = options.trace_url.as_ref().map_or("", |url| url.as_str());
     Ok(Template {
         name: "shop",
-        path: "/",
+        path: PATH,
         title: "Shop",
         description: "A small shop in front of Ordermesh: order, and watch what happens.",
         styles: &["shop.css"],

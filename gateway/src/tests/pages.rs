@@ -99,6 +99,15 @@ async fn every_page_is_whole_and_allows_nothing_foreign() {
 }
 
 #[tokio::test]
+async fn the_reference_is_found_with_a_slash_too() {
+    let moved = Doors::open().get("/docs/").await;
+    assert_eq!(
+        (moved.status, moved.header(header::LOCATION)),
+        (StatusCode::PERMANENT_REDIRECT, "/docs")
+    );
+}
+
+#[tokio::test]
 async fn the_first_page_is_small() {
     let doors = Doors::open();
     let mut bytes = 0;

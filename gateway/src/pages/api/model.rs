@@ -92,7 +92,7 @@ impl Reference {
             }
         });
         Self {
-            about: paragraphs(document["info"]["description"].as_str().unwrap_or_default()),
+            about: paragraphs(str_of(&document["info"]["description"])),
             groups: groups
                 .filter(|group| !group.operations.is_empty())
                 .collect(),
@@ -119,21 +119,17 @@ fn operations(document: &Value) -> Vec<(String, Found<'_>)> {
 
 impl Operation {
     fn of(document: &Value, method: &str, path: &str, operation: &Value) -> Self {
-        let body = operation["requestBody"]["content"]["application/json"]["schema"].as_object();
-        let body = body.map(|schema| Value::Object(schema.clone()));
+        let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+        let body = Some(body).filter(|schema| schema.is_object());
         Self {
             id: text(&operation["operationId"]),
             method: method.to_ascii_uppercase(),
             path: path.to_owned(),
             summary: text(&operation["summary"]),
-            about: paragraphs(operation["description"].as_str().unwrap_or_default()),
+            about: paragraphs(str_of(&operation["description"])),
             parameters: items(&operation["parameters"]).map(Parameter::of).collect(),
-            curl: curl(
-                method,
-                path,
-                body.as_ref().map(|body| example(document, body)),
-            ),
-            body: body.as_ref().map(Kind::of),
+            curl: curl(method, path, body.map(|body| example(document, body))),
+            body: body.map(Kind::of),
             answers: entries(&operation["responses"])
                 .map(|(status, answer)| Answer::of(status, answer))
                 .collect(),
@@ -142,7 +138,7 @@ impl Operation {
 }
 
 /// The command for an operation; `$HOST` is where this page was found.
-fn curl(method: &str, path: &str, body: Option<Value>) -> String {
+fn curl(method: &str, path: &str, body: Option<&Value>) -> String {
     let path = path
         .replace("{orderId}", "$ORDER_ID")
         .replace("{userId}", "42");
@@ -156,10 +152,10 @@ fn curl(method: &str, path: &str, body: Option<Value>) -> String {
 }
 
 /// The example of the type that a schema refers to.
-fn example(document: &Value, schema: &Value) -> Value {
-    let reference = schema["$ref"].as_str().unwrap_or_default();
+fn example<'d>(document: &'d Value, schema: &Value) -> &'d Value {
+    let reference = str_of(&schema["$ref"]);
     let named = document.pointer(reference.trim_start_matches('#'));
-    named.map_or(Value::Null, |schema| schema["example"].clone())
+    named.map_or(&Value::Null, |schema| &schema["example"])
 }
 
 impl Parameter {
@@ -169,7 +165,7 @@ impl Parameter {
             place: text(&parameter["in"]),
             kind: Kind::of(&parameter["schema"]),
             required: parameter["required"] == true,
-            about: pieces(parameter["description"].as_str().unwrap_or_default()),
+            about: pieces(str_of(&parameter["description"])),
         }
     }
 }
@@ -179,7 +175,7 @@ impl Answer {
         let content = entries(&answer["content"]).next();
         Self {
             status: status.to_owned(),
-            about: pieces(answer["description"].as_str().unwrap_or_default()),
+            about: pieces(str_of(&answer["description"])),
             kind: content
                 .filter(|(_, content)| content["schema"].is_object())
                 .map(|(_, content)| Kind::of(&content["schema"])),
@@ -194,13 +190,13 @@ impl Type {
             .collect();
         Self {
             name: name.to_owned(),
-            about: paragraphs(schema["description"].as_str().unwrap_or_default()),
+            about: paragraphs(str_of(&schema["description"])),
             fields: entries(&schema["properties"])
                 .map(|(name, field)| Field {
                     name: name.to_owned(),
                     kind: Kind::of(field),
                     required: required.contains(&name),
-                    about: pieces(&described(field)),
+                    about: pieces(described(field)),
                 })
                 .collect(),
             names: items(&schema["enum"]).map(text).collect(),
@@ -209,13 +205,12 @@ impl Type {
 }
 
 /// A field's description, which stands beside its `$ref` or within its `oneOf`.
-fn described(field: &Value) -> String {
+fn described(field: &Value) -> &str {
     let inner = items(&field["oneOf"]).map(|one| &one["description"]);
     std::iter::once(&field["description"])
         .chain(inner)
         .find_map(Value::as_str)
         .unwrap_or_default()
-        .to_owned()
 }
 
 impl Kind {
@@ -267,8 +262,12 @@ impl Kind {
     }
 }
 
+fn str_of(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
 fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
+    str_of(value).to_owned()
 }
 
 fn items(value: &Value) -> impl Iterator<Item = &Value> {
