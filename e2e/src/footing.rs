@@ -27,6 +27,9 @@ const READY: Duration = Duration::from_secs(60);
 /// small machine.
 const PARTITIONS: i32 = 6;
 
+/// What operators send to every system.
+pub const OPERATOR_TOKEN: &str = "operator-of-tests";
+
 /// What the system stands on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -136,6 +139,7 @@ impl Footing {
             std::env::var("TEST_LOG").unwrap_or_else(|_| "error".to_owned()),
         );
         set("TELEMETRY__LOG_FORMAT", "text".to_owned());
+        set("GATEWAY__OPERATOR_TOKEN", OPERATOR_TOKEN.to_owned());
         // By default the gateway asks history for 20 ms and goes on without it; a
         // machine that runs all tests at once may need longer to answer.
         set("GATEWAY__IDEMPOTENCY_LOOKUP_TIMEOUT", "1s".to_owned());

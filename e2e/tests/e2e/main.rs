@@ -14,6 +14,7 @@ mod idempotency;
 mod latency;
 mod load;
 mod metrics;
+mod operators;
 mod placing;
 mod poison;
 mod refusals;
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
         .tests(dead_letters::tests())
         .tests(tracing::tests())
         .tests(metrics::tests())
+        .tests(operators::tests())
         .tests(restart::tests())
         .tests(resources::tests())
         .tests(latency::tests())

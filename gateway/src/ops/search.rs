@@ -14,8 +14,8 @@ use proto::{
 
 use crate::view;
 
-/// How much earlier than its event a record may be stamped: records carry their event's
-/// time, and a time is looked for by the millisecond.
+/// How much earlier than its event a record may be stamped: by the clock of whoever wrote
+/// it, which need not be that of whoever tells of it.
 const BEFORE: i64 = 1_000;
 /// How long after an event its record may come once more, as after a crash.
 const AFTER: i64 = 2_000;
