@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Broker {
     options: KafkaOptions,
     producer: FutureProducer,
-    _broker: EmbeddedBroker,
+    _running: EmbeddedBroker,
 }
 
 impl Broker {
@@ -40,7 +40,7 @@ impl Broker {
         Self {
             options: KafkaOptions::for_brokers(servers).with_admission(Arc::<Admission>::default()),
             producer,
-            _broker: broker,
+            _running: broker,
         }
     }
 
