@@ -45,3 +45,36 @@ export function instant(text) {
   const whole = Date.parse(text.replace(fraction[0], ""));
   return whole + Number(`0${fraction[0]}`) * 1000;
 }
+
+const small = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
+/** How often a second: "3.2/s". */
+export const perSecond = (number) => `${number < 100 ? small.format(number) : count(Math.round(number))}/s`;
+
+const percent = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 0 });
+/** A part of a whole: "42%"; nothing of nothing is nothing. */
+export const share = (part, all) => percent.format(all > 0 ? part / all : 0);
+
+const clockFormat = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const dayFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const minuteFormat = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+
+/** The time of day to the minute. */
+export const minute = (milliseconds) => minuteFormat.format(milliseconds);
+
+/** A point in time: today the time of day is enough. */
+export function pointInTime(text) {
+  const date = new Date(text);
+  const isToday = date.toDateString() === new Date().toDateString();
+  return (isToday ? clockFormat : dayFormat).format(date);
+}
+
+/** How long something has been up: "12 s", "5 min", "3 h", "2 d". */
+export function uptime(seconds) {
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86400)} d`;
+}
+
+/** One of something, or several: "1 order", "2 orders". */
+export const counted = (number, one, several = `${one}s`) => `${count(number)} ${number === 1 ? one : several}`;

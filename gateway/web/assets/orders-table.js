@@ -1,0 +1,35 @@
+// Orders as rows of a table.
+
+import { element } from "./dom.js";
+import { money, pointInTime } from "./format.js";
+import { keyed } from "./keyed.js";
+import { badge } from "./status.js";
+
+/** The page of an order. */
+export const orderAddress = (orderId) => `/console/orders/${encodeURIComponent(orderId)}`;
+
+/** Makes a table's rows those of the orders. */
+export function showOrders(body, orders) {
+  keyed(body, orders, ({ orderId }) => orderId, (order) => {
+    const status = element("td", { class: "order-status" });
+    const { orderId, userId, total, currencyCode, placedAt } = order;
+    const node = element(
+      "tr",
+      {},
+      element("td", { class: "order-id" }, element("a", { class: "mono", href: orderAddress(orderId) }, orderId)),
+      element("td", { class: "order-user number" }, element("a", { href: `?user=${userId}`, "data-user": userId }, String(userId))),
+      element("td", { class: "order-total number" }, money(total, currencyCode)),
+      status,
+      element("td", { class: "order-placed" }, element("time", { datetime: placedAt }, pointInTime(placedAt))),
+    );
+    let shown;
+    return {
+      node,
+      update({ status: name }) {
+        if (name === shown) return;
+        shown = name;
+        status.replaceChildren(badge(name));
+      },
+    };
+  });
+}

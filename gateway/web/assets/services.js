@@ -1,0 +1,159 @@
+// A card for each service: how it is, and what it has to do.
+
+import { byId, element, write } from "./dom.js";
+import { count, counted, duration, perSecond, uptime } from "./format.js";
+import { keyed } from "./keyed.js";
+import { badge, word } from "./status.js";
+import { writtenBy } from "./topology.js";
+
+/** What is shown of a service whose news do not come any more. */
+const LOST = { reasons: ["this page has lost the gateway, which tells of all"], state: "unknown" };
+
+export class Services {
+  /** @param {Element} list where the cards stand @param {(text: string) => void} say for news */
+  constructor(list, say) {
+    this.list = list;
+    this.say = say;
+    this.cards = new Map();
+    this.newest = undefined;
+  }
+
+  /** Takes in how all services are. */
+  show(document) {
+    this.newest = document;
+    for (const service of document.services) this.card(service).show(service, document);
+    this.tellChanges(document.services);
+  }
+
+  /** The gateway is lost: nothing is known of the others either. */
+  lose() {
+    if (!this.newest) return [];
+    const services = this.newest.services.map((service) => ({ ...service, ...LOST }));
+    services[0].state = "unreachable";
+    services[0].reasons = ["this page cannot reach it"];
+    for (const service of services) this.card(service).show(service, this.newest);
+    this.tellChanges(services.slice(0, 1));
+    return services;
+  }
+
+  card({ name }) {
+    if (!this.cards.has(name)) {
+      const card = new Card(name);
+      this.cards.set(name, card);
+      this.list.append(card.node);
+    }
+    return this.cards.get(name);
+  }
+
+  /** Says who went away or came back; numbers are for the eyes only. */
+  tellChanges(services) {
+    const states = new Map(services.map(({ name, state }) => [name, state]));
+    if (this.states) {
+      const changed = services.filter(({ name, state }) => this.states.get(name) !== state);
+      const texts = changed.map(({ name, state }) => `${name}: ${word(state).toLowerCase()}`);
+      if (texts.length > 0) this.say(texts.join(", "));
+    }
+    this.states = new Map([...(this.states ?? []), ...states]);
+  }
+}
+
+class Card {
+  constructor(name) {
+    this.name = name;
+    this.state = element("p", { class: "service-state" });
+    this.reasons = element("ul", { class: "reasons" });
+    this.facts = new Map();
+    this.list = element("dl", { class: "facts" });
+    this.topics = element("ul", { class: "service-topics" });
+    this.about = element("p", { class: "small quiet service-about" });
+    const title = `service-${name}`;
+    this.node = element(
+      "li",
+      { class: "service card", "data-service": name },
+      element("h3", { id: title }, name),
+      this.state,
+      this.reasons,
+      this.list,
+      this.topics,
+      this.about,
+    );
+  }
+
+  show(service, { acceptedPerSecond }) {
+    if (this.node.dataset.state !== service.state) {
+      this.node.dataset.state = service.state;
+      this.state.replaceChildren(badge(service.state));
+    }
+    const reasons = service.reasons.join("\n");
+    if (this.reasons.dataset.of !== reasons) {
+      this.reasons.dataset.of = reasons;
+      this.reasons.replaceChildren(...service.reasons.map((reason) => element("li", {}, reason)));
+    }
+    this.figures(service, acceptedPerSecond);
+    this.traffic(service, acceptedPerSecond);
+    const { instances, version } = service;
+    const up = service.uptimeSeconds == null ? [] : [`up ${uptime(service.uptimeSeconds)}`];
+    const parts = [counted(instances ?? 0, "instance"), ...(version ? [`v${version}`] : []), ...up];
+    write(this.about, service.state === "unreachable" ? "" : parts.join(" · "));
+  }
+
+  figures({ name, lag, age, retries, deadLetters }, accepted) {
+    if (name === "gateway") {
+      this.fact("Accepted", perSecond(accepted));
+      this.fact("Doors", "REST, gRPC");
+      return;
+    }
+    const known = (value, format) => (value == null ? "–" : format(value));
+    this.fact("Lag", known(lag, count), lag > 0);
+    this.fact("Event age p50", known(age?.p50Ms, duration));
+    this.fact("Event age p99", known(age?.p99Ms, duration));
+    this.fact("Retries", known(retries, count), retries > 0);
+    const dead = this.fact("Dead letters", known(deadLetters, count), deadLetters > 0);
+    if (deadLetters > 0 && !dead.querySelector("a")) {
+      const label = `${count(deadLetters)}, show the dead letters of ${name}`;
+      const address = `/console/dead-letters?service=${encodeURIComponent(name)}`;
+      dead.replaceChildren(element("a", { href: address, "aria-label": label }, count(deadLetters)));
+    }
+  }
+
+  /** A figure with its name; a link within is kept, its text renewed. */
+  fact(name, text, isOdd = false) {
+    if (!this.facts.has(name)) {
+      const value = element("dd", { class: "number" });
+      this.facts.set(name, value);
+      this.list.append(element("div", {}, element("dt", {}, name), value));
+    }
+    const value = this.facts.get(name);
+    const link = value.querySelector("a");
+    if (link && link.textContent !== text) value.replaceChildren(text);
+    else if (!link) write(value, text);
+    value.classList.toggle("odd", isOdd);
+    return value;
+  }
+
+  /** What it reads and writes: the picture in words. */
+  traffic({ name, topics, state }, accepted) {
+    const isAway = state === "unreachable" || state === "unknown";
+    const rows = [
+      ...(name === "gateway" ? [["takes orders", accepted]] : []),
+      ...topics.map(({ topic, perSecond: rate, lag }) => [`reads ${topic}`, rate, lag]),
+      ...writtenBy(name).map((topic) => [`writes ${topic.name}`]),
+      ...(name === "notifier" ? [["sends mails by SMTP"]] : []),
+    ];
+    keyed(this.topics, rows, ([what]) => what, ([what]) => {
+      const rate = element("span", { class: "number" });
+      return {
+        node: element("li", {}, element("span", {}, what), " ", rate),
+        update([, much, lag]) {
+          const behind = lag > 0 ? ` · ${count(lag)} behind` : "";
+          write(rate, much === undefined ? "" : isAway ? "not known" : perSecond(much) + behind);
+        },
+      };
+    });
+  }
+}
+
+/** News of the page, read out once. */
+export const say = (text) => {
+  byId("news").textContent = text;
+};

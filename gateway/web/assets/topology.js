@@ -1,0 +1,24 @@
+// Which service writes and reads which topic: the way of an order. What is read, and how fast,
+// the services tell; what is written stands here.
+
+/** Services from the door to the end, as the gateway lists them. */
+export const SERVICES = ["gateway", "payments", "history", "notifier", "analytics"];
+
+/** Topics in the order in which an order comes by, each with who writes it. */
+export const TOPICS = [
+  { name: "orders.v1", writer: "gateway" },
+  { name: "payments.v1", writer: "payments" },
+  { name: "user-events.v1", writer: "gateway" },
+  { name: "notifications.v1", writer: "notifier" },
+];
+
+/** Who reads a topic. */
+export const READERS = {
+  "orders.v1": ["payments", "history", "notifier", "analytics"],
+  "payments.v1": ["history", "notifier", "analytics"],
+  "user-events.v1": ["analytics"],
+  "notifications.v1": ["analytics"],
+};
+
+/** The topics that a service writes. */
+export const writtenBy = (service) => TOPICS.filter(({ writer }) => writer === service);
