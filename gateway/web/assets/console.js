@@ -1,5 +1,6 @@
 // The overview: how the system is, and what it does, as it happens.
 
+import { say, showConnection } from "./connection.js";
 import { byId } from "./dom.js";
 import { Figures } from "./figures.js";
 import { Flow } from "./flow.js";
@@ -9,9 +10,8 @@ import { OrdersList } from "./orders-list.js";
 import { orderAddress } from "./orders-table.js";
 import { showFunnel, showPairs, showProducts } from "./rankings.js";
 import { RateTable } from "./rate-table.js";
-import { Services, say } from "./services.js";
+import { Services } from "./services.js";
 import { SignIn } from "./sign-in.js";
-import { showConnection } from "./connection.js";
 
 /** After so many failed attempts the gateway counts as lost, not as blinking. */
 const LOST = 2;

@@ -58,6 +58,14 @@ const clockFormat = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const dayFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const minuteFormat = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 
+const exactFormat = new Intl.DateTimeFormat(undefined, {
+  ...{ year: "numeric", month: "short", day: "numeric" },
+  ...{ hour: "numeric", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 },
+});
+
+/** A point in time to the millisecond. */
+export const exactTime = (text) => exactFormat.format(new Date(text));
+
 /** The time of day to the minute. */
 export const minute = (milliseconds) => minuteFormat.format(milliseconds);
 

@@ -1,6 +1,6 @@
 // A card for each service: how it is, and what it has to do.
 
-import { byId, element, write } from "./dom.js";
+import { element, write } from "./dom.js";
 import { count, counted, duration, perSecond, uptime } from "./format.js";
 import { keyed } from "./keyed.js";
 import { badge, word } from "./status.js";
@@ -152,8 +152,3 @@ class Card {
     });
   }
 }
-
-/** News of the page, read out once. */
-export const say = (text) => {
-  byId("news").textContent = text;
-};
