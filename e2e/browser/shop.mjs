@@ -15,9 +15,12 @@ export async function orderId(page) {
   return page.locator("#order-id").innerText();
 }
 
-/** A customer that no other test has. */
+/** The number of a customer that no other test has. */
+export const newCustomer = () => Math.floor(Math.random() * 1e12) + 1e6;
+
+/** Orders as a customer that no other test has. */
 export async function asNewCustomer(page) {
-  const customer = String(Math.floor(Math.random() * 1e12) + 1e6);
+  const customer = String(newCustomer());
   await page.getByLabel("Customer number").fill(customer);
   return customer;
 }
