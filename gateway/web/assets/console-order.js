@@ -89,7 +89,7 @@ function show(view) {
   showSummary(view);
   waterfall.show(view);
   showMails(view);
-  records.load();
+  records.follow(view);
   if (view.final) showConnection("complete");
   if (isNew && location.hash) document.querySelector(`#${CSS.escape(location.hash.slice(1))}`)?.scrollIntoView();
 }

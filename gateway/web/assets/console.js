@@ -65,7 +65,7 @@ function start() {
     event: (name, data) => TOLD[name]?.(data),
     state(state, attempts) {
       if (state === "live") open(true);
-      if (attempts === LOST) flow.show(services.lose());
+      if (attempts === LOST) lose();
       showConnection(state);
     },
     refused(refusal) {
@@ -73,6 +73,11 @@ function start() {
       showConnection("closed");
     },
   });
+}
+
+function lose() {
+  flow.show(services.lose());
+  byId("incoming").textContent = "not known";
 }
 
 function open(isOpen) {

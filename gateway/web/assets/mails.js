@@ -57,7 +57,7 @@ function row(first, order) {
       const newer = facts(
         [
           ["Written", timeOf(mail.createdAt)],
-          ["Sent", mail.sentAt ? timeOf(mail.sentAt) : ""],
+          [mail.status === "NOTIFICATION_STATUS_FAILED" ? "Given up" : "Sent", mail.sentAt ? timeOf(mail.sentAt) : ""],
           ["Attempts", String(mail.attempts)],
           ["Message-ID", mail.messageId],
           ["Last refusal", mail.lastError],

@@ -42,8 +42,7 @@ export class OrdersList {
 
   /** Takes in the newest orders of all. */
   follow(orders) {
-    this.newest = orders;
-    if (this.isLive) this.show(orders, orders.length === SIZE);
+    if (this.isLive) this.show(orders, orders.length === SIZE, true);
     else if (this.pages.length === 1) this.loadSoon();
   }
 
@@ -88,9 +87,9 @@ export class OrdersList {
     }
   }
 
-  show(orders, hasMore) {
+  show(orders, hasMore, isNews = false) {
     this.tellFilter();
-    showOrders(byId("orders").tBodies[0], orders);
+    showOrders(byId("orders").tBodies[0], orders, isNews);
     byId("orders").hidden = orders.length === 0;
     const none = this.user ? `User ${this.user} has not ordered yet.` : "No order yet. Place one in the shop, and it shows up here.";
     this.tell(orders.length === 0 ? none : "", false);

@@ -8,14 +8,18 @@ import { badge } from "./status.js";
 /** The page of an order. */
 export const orderAddress = (orderId) => `/console/orders/${encodeURIComponent(orderId)}`;
 
-/** Makes a table's rows those of the orders. */
-export function showOrders(body, orders) {
+/**
+ * Makes a table's rows those of the orders.
+ * @param {boolean} isNews whether who is new has just been placed, not just been looked up
+ */
+export function showOrders(body, orders, isNews) {
+  const arrived = isNews && body.childElementCount > 0 ? "arrived" : undefined;
   keyed(body, orders, ({ orderId }) => orderId, (order) => {
     const status = element("td", { class: "order-status" });
     const { orderId, userId, total, currencyCode, placedAt } = order;
     const node = element(
       "tr",
-      {},
+      { class: arrived },
       element("td", { class: "order-id" }, element("a", { class: "mono", href: orderAddress(orderId) }, orderId)),
       element("td", { class: "order-user number" }, element("a", { href: `?user=${userId}`, "data-user": userId }, String(userId))),
       element("td", { class: "order-total number" }, money(total, currencyCode)),

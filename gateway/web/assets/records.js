@@ -7,6 +7,11 @@ import { keyed } from "./keyed.js";
 import { position, recordParts, shortType, timeOf } from "./record.js";
 import { SignIn } from "./sign-in.js";
 
+/** Records come a moment after what they tell of: so often a final order's are looked for. */
+const LOOKS = 4;
+/** Between two of them, in milliseconds. */
+const PAUSE = 1000;
+
 export class Records {
   constructor(orderId) {
     this.path = `/orders/${encodeURIComponent(orderId)}/records`;
@@ -15,10 +20,20 @@ export class Records {
       if (mayTry) this.load();
     });
     byId("records-again").addEventListener("click", () => this.load());
+    this.looks = 0;
+    this.isFinal = false;
+  }
+
+  /** The order has come further. */
+  follow({ final: isFinal }) {
+    this.isFinal = isFinal;
+    this.looks = 0;
+    this.load();
   }
 
   /** Reads them anew; while one question is under way, it stays one. */
   async load() {
+    clearTimeout(this.timer);
     if (this.isAsking) {
       this.isStale = true;
       return;
@@ -38,8 +53,11 @@ export class Records {
 
   show({ records, complete }) {
     keyed(byId("records"), records, position, (record) => ({ node: shown(record) }));
-    const none = records.length === 0 ? "None found yet." : "";
-    this.tell(complete ? none : "The search ended before everything expected was found.");
+    this.looks += 1;
+    const mayCome = !complete && this.looks < LOOKS;
+    if (this.isFinal && mayCome) this.timer = setTimeout(() => this.load(), PAUSE);
+    const isLacking = this.isFinal && !complete && !mayCome;
+    this.tell(isLacking ? "The search ended before everything expected was found." : "");
   }
 
   tell(text) {

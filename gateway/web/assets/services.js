@@ -7,7 +7,7 @@ import { badge, word } from "./status.js";
 import { writtenBy } from "./topology.js";
 
 /** What is shown of a service whose news do not come any more. */
-const LOST = { reasons: ["this page has lost the gateway, which tells of all"], state: "unknown" };
+const LOST = { reasons: ["not known while the gateway is away"], state: "unknown" };
 
 export class Services {
   /** @param {Element} list where the cards stand @param {(text: string) => void} say for news */
@@ -89,8 +89,9 @@ class Card {
       this.reasons.dataset.of = reasons;
       this.reasons.replaceChildren(...service.reasons.map((reason) => element("li", {}, reason)));
     }
-    this.figures(service, acceptedPerSecond);
-    this.traffic(service, acceptedPerSecond);
+    const accepted = service.state === "unreachable" ? undefined : acceptedPerSecond;
+    this.figures(service, accepted);
+    this.traffic(service, accepted);
     const { instances, version } = service;
     const up = service.uptimeSeconds == null ? [] : [`up ${uptime(service.uptimeSeconds)}`];
     const parts = [counted(instances ?? 0, "instance"), ...(version ? [`v${version}`] : []), ...up];
@@ -98,12 +99,12 @@ class Card {
   }
 
   figures({ name, lag, age, retries, deadLetters }, accepted) {
+    const known = (value, format) => (value == null ? "–" : format(value));
     if (name === "gateway") {
-      this.fact("Accepted", perSecond(accepted));
+      this.fact("Accepted", known(accepted, perSecond));
       this.fact("Doors", "REST, gRPC");
       return;
     }
-    const known = (value, format) => (value == null ? "–" : format(value));
     this.fact("Lag", known(lag, count), lag > 0);
     this.fact("Event age p50", known(age?.p50Ms, duration));
     this.fact("Event age p99", known(age?.p99Ms, duration));
@@ -135,7 +136,7 @@ class Card {
   traffic({ name, topics, state }, accepted) {
     const isAway = state === "unreachable" || state === "unknown";
     const rows = [
-      ...(name === "gateway" ? [["takes orders", accepted]] : []),
+      ...(name === "gateway" ? [["takes orders", accepted ?? 0]] : []),
       ...topics.map(({ topic, perSecond: rate, lag }) => [`reads ${topic}`, rate, lag]),
       ...writtenBy(name).map((topic) => [`writes ${topic.name}`]),
       ...(name === "notifier" ? [["sends mails by SMTP"]] : []),

@@ -27,6 +27,9 @@ export class SignIn {
   /** Takes a refusal: 401 asks for a token, 403 says what would have to be set. */
   refuse(refusal) {
     const wasWrong = hasToken();
+    // A page asks several things: their refusals are one, and what is being typed is kept.
+    const isAsked = !this.place.hidden && this.place.querySelector("form") !== null;
+    if (refusal.status === 401 && isAsked && !wasWrong) return;
     if (refusal.status === 401) {
       forgetToken();
       this.place.replaceChildren(this.form(wasWrong ? "This token was not accepted." : ""));

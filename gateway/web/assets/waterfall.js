@@ -10,6 +10,8 @@ import { badge } from "./status.js";
 const THINNEST = 0.006;
 /** The span that is drawn at least, in milliseconds: nothing shorter is worth a picture. */
 const SHORTEST = 10;
+/** Between two drawings of what is under way, in milliseconds. */
+const STEP = 250;
 
 /**
  * The steps of an order as far as they are known, each from its beginning to its end; no end
@@ -51,10 +53,22 @@ export class Waterfall {
 
   /** Takes in what is known by now. */
   show(view) {
-    const steps = stepsOf(view);
-    const span = Math.max(SHORTEST, ...steps.flatMap(({ from, to }) => [from, to ?? 0])) * 1.04;
+    clearTimeout(this.timer);
+    this.steps = stepsOf(view);
+    const known = this.steps.flatMap(({ from, to }) => [from, to ?? 0]);
+    // Counted from what the services said last: clocks here and there need not agree.
+    this.known = { at: performance.now(), end: Math.max(SHORTEST, ...known) };
+    this.draw();
+  }
+
+  draw() {
+    const isOpen = this.steps.some(({ to }) => to === undefined);
+    const since = isOpen ? performance.now() - this.known.at : 0;
+    const span = (this.known.end + since) * 1.04;
     this.mark(span);
-    keyed(this.body, steps.map((step) => ({ ...step, span })), ({ key }) => key, row);
+    keyed(this.body, this.steps.map((step) => ({ ...step, span })), ({ key }) => key, row);
+    // What is under way gets longer while one looks.
+    if (isOpen) this.timer = setTimeout(() => this.draw(), STEP);
   }
 
   /** Figures above, lines through all bars. */
@@ -88,16 +102,21 @@ function row() {
   const took = element("td", { class: "step-took number" });
   const service = element("th", { scope: "row", class: "step-service" });
   const track = element("td", { class: "step-track" }, element("span", { class: "track", "aria-hidden": "true" }, bar));
+  let before;
   return {
     node: element("tr", {}, service, what, track, from, took),
     update(step) {
       write(service, step.service);
-      what.replaceChildren(step.what, ...(step.failure ? [" ", badge(step.failure)] : []));
+      const told = `${step.what} ${step.failure}`;
+      if (told !== before) what.replaceChildren(step.what, ...(step.failure ? [" ", badge(step.failure)] : []));
+      before = told;
       write(from, `+${duration(step.from)}`);
       write(took, lasted(step));
       const end = step.to ?? step.span;
-      bar.style.setProperty("--from", Math.min(step.from / step.span, 1 - THINNEST).toFixed(4));
-      bar.style.setProperty("--part", Math.max((end - step.from) / step.span, THINNEST).toFixed(4));
+      // Of two machines' clocks one may be behind: nothing is drawn before the beginning.
+      const begin = Math.min(Math.max(step.from / step.span, 0), 1 - THINNEST);
+      bar.style.setProperty("--from", begin.toFixed(4));
+      bar.style.setProperty("--part", Math.max(end / step.span - begin, THINNEST).toFixed(4));
       bar.className = `step-bar${step.failure ? " failed" : ""}${step.to === undefined ? " open" : ""}`;
     },
   };
