@@ -2,7 +2,7 @@
 
 import { element } from "./dom.js";
 import { count, minute } from "./format.js";
-import uPlot from "./uPlot.esm.js";
+import uPlot from "./vendor/uplot-1.6.32/uPlot.esm.js";
 
 const HEIGHT = 220;
 const MINUTE = 60;

@@ -4,7 +4,7 @@ import { element, write } from "./dom.js";
 import { count, counted, duration, perSecond, uptime } from "./format.js";
 import { keyed } from "./keyed.js";
 import { badge, word } from "./status.js";
-import { writtenBy } from "./topology.js";
+import { TOPICS, writtenBy } from "./topology.js";
 
 /** What is shown of a service whose news do not come any more. */
 const LOST = { reasons: ["not known while the gateway is away"], state: "unknown" };
@@ -137,7 +137,7 @@ class Card {
     const isAway = state === "unreachable" || state === "unknown";
     const rows = [
       ...(name === "gateway" ? [["takes orders", accepted ?? 0]] : []),
-      ...topics.map(({ topic, perSecond: rate, lag }) => [`reads ${topic}`, rate, lag]),
+      ...topics.filter(isTelling).map(({ topic, perSecond: rate, lag }) => [`reads ${topic}`, rate, lag]),
       ...writtenBy(name).map((topic) => [`writes ${topic.name}`]),
       ...(name === "notifier" ? [["sends mails by SMTP"]] : []),
     ];
@@ -153,3 +153,7 @@ class Card {
     });
   }
 }
+
+/** The topic through which dead letters come back is silent mostly: only its news are worth a line. */
+const isTelling = ({ topic, perSecond: rate, lag }) =>
+  TOPICS.some(({ name }) => name === topic) || rate > 0 || lag > 0;
