@@ -14,14 +14,14 @@ export default async function (session) {
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByText("This token was not accepted.").waitFor();
   await session.expectAccessible(page, "a token that was not accepted");
-  assert.equal(await page.locator("#content").isVisible(), false);
+  assert.equal(await page.locator("#console").isVisible(), false);
   await page.getByLabel("Operator token").fill(token);
   await page.keyboard.press("Enter");
   await isLive(page);
 
   // It holds for the other pages, and after coming back.
   await page.getByRole("link", { name: "Dead letters", exact: true }).first().click();
-  await page.locator("#content").waitFor();
+  await page.locator("#console").waitFor();
   await isLive(page);
   await page.reload();
   await isLive(page);

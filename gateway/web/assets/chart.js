@@ -60,7 +60,7 @@ export class RateChart {
         y: { range: (_, __, most) => [0, Math.max(4, Math.ceil((most ?? 0) * 1.1))] },
       },
       axes: [
-        { ...axis, grid: { show: false }, values: (_, splits) => splits.map((at) => minute(at * 1000)) },
+        { ...axis, size: 30, grid: { show: false }, values: (_, splits) => splits.map((at) => minute(at * 1000)) },
         { ...axis, grid, size: 44, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1e5, 1e6], values: (_, splits) => splits.map(count) },
       ],
       series: [{}, series("--chart-placed", 0.8), series("--chart-paid", 0.8)],

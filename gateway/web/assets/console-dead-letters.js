@@ -31,7 +31,7 @@ async function load() {
     const { deadLetters, truncated } = await askAsOperator(`/ops/dead-letters?${query}`);
     if (question !== asked) return;
     signIn.accept();
-    byId("content").hidden = false;
+    byId("console").hidden = false;
     show(deadLetters, truncated);
   } catch (failure) {
     if (question !== asked) return;
@@ -51,7 +51,7 @@ function show(letters, isTruncated) {
 }
 
 function fail(failure) {
-  byId("content").hidden = false;
+  byId("console").hidden = false;
   message(`The dead letters could not be read: ${failure.message}`, true);
 }
 
@@ -121,7 +121,7 @@ function follow() {
 }
 
 const signIn = new SignIn(byId("sign-in"), (mayTry) => {
-  byId("content").hidden = true;
+  byId("console").hidden = true;
   if (mayTry) start();
   else stop();
 });

@@ -85,7 +85,7 @@ function show(view) {
   if (shown && view.final) say("Every mail has come to its end.");
   shown = view;
   byId("missing").hidden = true;
-  byId("content").hidden = false;
+  byId("console").hidden = false;
   showSummary(view);
   waterfall.show(view);
   showMails(view);

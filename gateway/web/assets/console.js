@@ -81,7 +81,7 @@ function lose() {
 }
 
 function open(isOpen) {
-  byId("content").hidden = !isOpen;
+  byId("console").hidden = !isOpen;
   if (isOpen) signIn.accept();
 }
 

@@ -1,7 +1,7 @@
 // The totals over all time, as a row of figures.
 
 import { element, write } from "./dom.js";
-import { count, money, share } from "./format.js";
+import { briefMoney, count, share } from "./format.js";
 
 export class Figures {
   /** @param {HTMLDListElement} list */
@@ -17,12 +17,12 @@ export class Figures {
     const settled = stats.ordersPaid + stats.ordersDeclined;
     const failed = stats.notificationsFailed;
     const [main, ...others] = stats.money;
-    const sums = others.map(({ revenue, currencyCode }) => money(revenue, currencyCode));
+    const sums = others.map(({ revenue, currencyCode }) => briefMoney(revenue, currencyCode));
     this.figure("Orders", count(stats.orders), `${count(stats.units)} pieces`);
     this.figure("Paid", count(stats.ordersPaid), `${share(stats.ordersPaid, settled)} of the settled`);
     this.figure("Declined", count(stats.ordersDeclined), `${share(stats.ordersDeclined, settled)} of the settled`);
     this.figure("Mails sent", count(stats.notificationsSent), failed ? `${count(failed)} failed` : "none failed");
-    this.figure("Revenue", main ? money(main.revenue, main.currencyCode) : "–", sums.join(" · "));
+    this.figure("Revenue", main ? briefMoney(main.revenue, main.currencyCode) : "–", sums.join(" · "));
     this.figure("User events", count(stats.userEvents), "views, carts, checkouts");
   }
 

@@ -2,11 +2,12 @@
 
 const formats = new Map();
 
-function moneyFormat(currency) {
-  if (!formats.has(currency)) {
-    formats.set(currency, new Intl.NumberFormat(undefined, { style: "currency", currency }));
+function moneyFormat(currency, more = {}) {
+  const key = `${currency} ${more.notation ?? ""}`;
+  if (!formats.has(key)) {
+    formats.set(key, new Intl.NumberFormat(undefined, { style: "currency", currency, ...more }));
   }
-  return formats.get(currency);
+  return formats.get(key);
 }
 
 /**
@@ -17,6 +18,16 @@ export function money(minor, currency) {
   const format = moneyFormat(currency);
   const digits = format.resolvedOptions().maximumFractionDigits;
   return format.format(minor / 10 ** digits);
+}
+
+/** From here on an amount is told in short, in minor units. */
+const LARGE = 1e9;
+
+/** An amount where there is little room: "$28.2M". */
+export function briefMoney(minor, currency) {
+  if (minor < LARGE) return money(minor, currency);
+  const digits = moneyFormat(currency).resolvedOptions().maximumFractionDigits;
+  return moneyFormat(currency, { notation: "compact", maximumFractionDigits: 1 }).format(minor / 10 ** digits);
 }
 
 const whole = new Intl.NumberFormat();

@@ -8,13 +8,22 @@ import { badge } from "./status.js";
 /** The page of an order. */
 export const orderAddress = (orderId) => `/console/orders/${encodeURIComponent(orderId)}`;
 
+/** More orders at once than this are a flow, and no row of it is special. */
+const FEW = 3;
+/** Ids of the rows that each table has. */
+const shownIn = new WeakMap();
+const idOf = ({ orderId }) => orderId;
+
 /**
  * Makes a table's rows those of the orders.
  * @param {boolean} isNews whether who is new has just been placed, not just been looked up
  */
 export function showOrders(body, orders, isNews) {
-  const arrived = isNews && body.childElementCount > 0 ? "arrived" : undefined;
-  keyed(body, orders, ({ orderId }) => orderId, (order) => {
+  const before = shownIn.get(body);
+  const fresh = orders.filter((order) => !before?.has(idOf(order))).length;
+  shownIn.set(body, new Set(orders.map(idOf)));
+  const arrived = isNews && before && fresh <= FEW ? "arrived" : undefined;
+  keyed(body, orders, idOf, (order) => {
     const status = element("td", { class: "order-status" });
     const { orderId, userId, total, currencyCode, placedAt } = order;
     const node = element(
