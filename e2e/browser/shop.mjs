@@ -6,8 +6,7 @@ export const add = (page, product) =>
 export const checkOut = (page) => page.getByRole("button", { name: "Checkout" }).click();
 
 /** Waits for a stage of the order, by how it is told. */
-export const stage = (page, text) =>
-  page.locator(".stage.reached").filter({ hasText: text }).waitFor();
+export const stage = (page, text) => page.locator(".stage.reached").filter({ hasText: text }).waitFor();
 
 /** The order that the page shows. */
 export async function orderId(page) {

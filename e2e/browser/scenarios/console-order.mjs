@@ -47,7 +47,9 @@ async function expectRecords(page, orderId) {
   await placed.getByText("ce_type").waitFor();
   await page.locator("#records li").filter({ hasText: "PaymentSettled" }).waitFor();
   await page.waitForFunction(
-    () => [...document.querySelectorAll(".record-type")].filter((type) => type.textContent === "NotificationSent").length === 2,
+    () =>
+      [...document.querySelectorAll(".record-type")].filter((type) => type.textContent === "NotificationSent")
+        .length === 2,
   );
 }
 

@@ -42,7 +42,12 @@ export default async function (session) {
 }
 
 const figure = async (page, name) => {
-  const text = await page.locator(".figure").filter({ hasText: name }).first().locator(".figure-value").innerText();
+  const text = await page
+    .locator(".figure")
+    .filter({ hasText: name })
+    .first()
+    .locator(".figure-value")
+    .innerText();
   return Number(text.replaceAll(",", ""));
 };
 

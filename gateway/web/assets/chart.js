@@ -4,7 +4,7 @@ import { element } from "./dom.js";
 import { count, minute } from "./format.js";
 import uPlot from "./vendor/uplot-1.6.32/uPlot.esm.js";
 
-const HEIGHT = 220;
+const HEIGHT = 260;
 const MINUTE = 60;
 
 export class RateChart {
@@ -29,12 +29,12 @@ export class RateChart {
     ];
     if (this.plot) this.plot.setData(data);
     else this.build(data);
-    this.tell(undefined);
+    this.tell(this.plot.cursor.idx ?? undefined);
     const most = buckets.reduce((a, b) => (b.orders > a.orders ? b : a), buckets[0]);
     const latest = buckets.at(-1);
-    const text = latest
-      ? `Orders a minute: ${count(latest.orders)} in this minute so far, at most ${count(most.orders)} at ${minute(Date.parse(most.startTime))}`
-      : "Orders a minute: none yet";
+    const now = latest && `${count(latest.orders)} in this minute so far`;
+    const peak = latest && `at most ${count(most.orders)} at ${minute(Date.parse(most.startTime))}`;
+    const text = `Orders a minute: ${latest ? `${now}, ${peak}` : "none yet"}`;
     this.place.setAttribute("aria-label", text);
   }
 
@@ -47,8 +47,8 @@ export class RateChart {
     const font = `12px ${style.fontFamily}`;
     const axis = { stroke: color("--quiet"), font, ticks: { show: false } };
     const grid = { stroke: color("--edge"), width: 1 };
-    const bars = (size) => uPlot.paths.bars({ size: [size, 24], align: 1, radius: 0.15 });
-    const series = (fill, size) => ({ fill: color(fill), width: 0, points: { show: false }, paths: bars(size) });
+    const paths = uPlot.paths.bars({ size: [0.8, 24], align: 1, radius: 0.15 });
+    const bars = (fill) => ({ fill: color(fill), width: 0, points: { show: false }, paths });
     const options = {
       width: Math.max(200, this.place.clientWidth),
       height: HEIGHT,
@@ -60,10 +60,22 @@ export class RateChart {
         y: { range: (_, __, most) => [0, Math.max(4, Math.ceil((most ?? 0) * 1.1))] },
       },
       axes: [
-        { ...axis, size: 30, grid: { show: false }, values: (_, splits) => splits.map((at) => minute(at * 1000)) },
-        { ...axis, grid, size: 44, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1e5, 1e6], values: (_, splits) => splits.map(count) },
+        {
+          ...axis,
+          size: 30,
+          grid: { show: false },
+          values: (_, splits) => splits.map((at) => minute(at * 1000)),
+        },
+        {
+          ...axis,
+          grid,
+          size: 44,
+          incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1e5, 1e6],
+          values: (_, splits) => splits.map(count),
+        },
       ],
-      series: [{}, series("--chart-placed", 0.8), series("--chart-paid", 0.8)],
+      // The paid in front of the placed: what is seen of those is not paid yet.
+      series: [{}, bars("--chart-placed"), bars("--chart-paid")],
       hooks: { setCursor: [({ cursor }) => this.tell(cursor.idx ?? undefined)] },
     };
     this.plot = new uPlot(options, data, this.place);

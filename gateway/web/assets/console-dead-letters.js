@@ -44,7 +44,9 @@ function show(letters, isTruncated) {
   offerClasses(letters);
   list.show(letters);
   const isFiltered = filters().length > 0;
-  const none = isFiltered ? "None that match. Choose another service or class." : "None: every record was processed.";
+  const none = isFiltered
+    ? "None that match. Choose another service or class."
+    : "None: every record was processed.";
   message(letters.length === 0 ? none : "", false);
   byId("shown").textContent = letters.length === 0 ? "" : `${total(letters, isTruncated)} shown`;
   byId("choice").hidden = letters.length === 0;
@@ -87,7 +89,10 @@ async function replayChosen() {
   if (!isWanted) return;
   byId("replay").disabled = true;
   try {
-    const answer = await replay(letters.map(({ id }) => id), force);
+    const answer = await replay(
+      letters.map(({ id }) => id),
+      force,
+    );
     tellResult(byId("result"), answer);
     list.choose(false);
   } catch (failure) {

@@ -38,7 +38,10 @@ async function load() {
     if (!view.final) followOn();
   } catch (failure) {
     if (failure.status === 404) {
-      miss("No such order yet", "An order is here a moment after it was accepted. This page keeps looking for half a minute.");
+      miss(
+        "No such order yet",
+        "An order is here a moment after it was accepted. This page keeps looking for half a minute.",
+      );
       followOn();
     } else if (failure.status === 400) {
       miss("This is not an order's id", "An id has 36 characters, as 0190c6a4-7c1e-7b3a-9d2e-5f3a1c2b4d6e.");
@@ -91,7 +94,8 @@ function show(view) {
   showMails(view);
   records.follow(view);
   if (view.final) showConnection("complete");
-  if (isNew && location.hash) document.querySelector(`#${CSS.escape(location.hash.slice(1))}`)?.scrollIntoView();
+  if (isNew && location.hash)
+    document.querySelector(`#${CSS.escape(location.hash.slice(1))}`)?.scrollIntoView();
 }
 
 function miss(title, text) {

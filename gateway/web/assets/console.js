@@ -23,7 +23,9 @@ const figures = new Figures(byId("figures"));
 const orders = new OrdersList();
 const table = new RateTable(byId("rate-details"), byId("rate-table").tBodies[0]);
 /** Half of the page's bytes: fetched beside the first numbers, not before them. */
-const chart = import("./chart.js").then(({ RateChart }) => new RateChart(byId("rate-chart"), byId("rate-readout")));
+const chart = import("./chart.js").then(
+  ({ RateChart }) => new RateChart(byId("rate-chart"), byId("rate-readout")),
+);
 
 const TOLD = {
   services(document) {
@@ -39,9 +41,11 @@ const TOLD = {
     figures.show(analytics.stats);
     if (analytics.rate) {
       table.show(analytics.rate.buckets);
-      chart.then((drawing) => drawing.show(analytics.rate.buckets)).catch(() => {
-        byId("rate-details").open = true;
-      });
+      chart
+        .then((drawing) => drawing.show(analytics.rate.buckets))
+        .catch(() => {
+          byId("rate-details").open = true;
+        });
     }
     const { funnel, productPairs, topProducts } = analytics;
     if (topProducts) {

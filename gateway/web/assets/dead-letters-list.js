@@ -24,7 +24,12 @@ export class DeadLettersList {
     this.letters = letters;
     const ids = new Set(letters.map(({ id }) => id));
     for (const id of this.choice) if (!ids.has(id)) this.choice.delete(id);
-    keyed(this.list, letters, ({ id }) => id, (letter) => this.row(letter));
+    keyed(
+      this.list,
+      letters,
+      ({ id }) => id,
+      (letter) => this.row(letter),
+    );
     this.chosen();
   }
 
@@ -51,7 +56,12 @@ export class DeadLettersList {
       else this.choice.delete(id);
       this.chosen();
     };
-    const box = element("input", { type: "checkbox", value: id, "aria-label": `Choose ${id}`, onchange: change });
+    const box = element("input", {
+      type: "checkbox",
+      value: id,
+      "aria-label": `Choose ${id}`,
+      onchange: change,
+    });
     const state = element("span", { class: "letter-state" });
     const summary = element(
       "summary",
@@ -90,8 +100,14 @@ function parts(letter, attempts) {
   const about = facts(
     [
       ["Why", `${message} (${name})`],
-      ["Given up", element("span", {}, "by ", service, " after ", counted(attempts, "attempt"), ", ", timeOf(givenUpAt))],
-      ["Origin", element("span", {}, element("code", {}, position(origin)), ", written ", timeOf(origin.timestamp))],
+      [
+        "Given up",
+        element("span", {}, "by ", service, " after ", counted(attempts, "attempt"), ", ", timeOf(givenUpAt)),
+      ],
+      [
+        "Origin",
+        element("span", {}, element("code", {}, position(origin)), ", written ", timeOf(origin.timestamp)),
+      ],
       ["Order", isOrder ? element("a", { class: "mono", href: orderAddress(key) }, key) : ""],
       ["Dead letter", element("code", {}, id)],
     ],

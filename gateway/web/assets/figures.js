@@ -20,8 +20,16 @@ export class Figures {
     const sums = others.map(({ revenue, currencyCode }) => briefMoney(revenue, currencyCode));
     this.figure("Orders", count(stats.orders), `${count(stats.units)} pieces`);
     this.figure("Paid", count(stats.ordersPaid), `${share(stats.ordersPaid, settled)} of the settled`);
-    this.figure("Declined", count(stats.ordersDeclined), `${share(stats.ordersDeclined, settled)} of the settled`);
-    this.figure("Mails sent", count(stats.notificationsSent), failed ? `${count(failed)} failed` : "none failed");
+    this.figure(
+      "Declined",
+      count(stats.ordersDeclined),
+      `${share(stats.ordersDeclined, settled)} of the settled`,
+    );
+    this.figure(
+      "Mails sent",
+      count(stats.notificationsSent),
+      failed ? `${count(failed)} failed` : "none failed",
+    );
     this.figure("Revenue", main ? briefMoney(main.revenue, main.currencyCode) : "–", sums.join(" · "));
     this.figure("User events", count(stats.userEvents), "views, carts, checkouts");
   }

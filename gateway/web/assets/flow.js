@@ -28,9 +28,7 @@ export class Flow {
     TOPICS.forEach(({ name, writer }, index) => {
       const y = laneY(index);
       const last = READERS[name].at(-1);
-      names.append(
-        drawn("text", { class: "topic-name", x: 14, y: y + 5 }, name),
-      );
+      names.append(drawn("text", { class: "topic-name", x: 14, y: y + 5 }, name));
       const from = { x1: columnX(writer), y1: y, y2: y };
       const flow = drawn("line", { class: "flow", ...from, x2: columnX(last) });
       this.lanes.set(name, flow);

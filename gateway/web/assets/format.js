@@ -27,7 +27,9 @@ const LARGE = 1e9;
 export function briefMoney(minor, currency) {
   if (minor < LARGE) return money(minor, currency);
   const digits = moneyFormat(currency).resolvedOptions().maximumFractionDigits;
-  return moneyFormat(currency, { notation: "compact", maximumFractionDigits: 1 }).format(minor / 10 ** digits);
+  return moneyFormat(currency, { notation: "compact", maximumFractionDigits: 1 }).format(
+    minor / 10 ** digits,
+  );
 }
 
 const whole = new Intl.NumberFormat();
@@ -70,8 +72,13 @@ const dayFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", time
 const minuteFormat = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 
 const exactFormat = new Intl.DateTimeFormat(undefined, {
-  ...{ year: "numeric", month: "short", day: "numeric" },
-  ...{ hour: "numeric", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 },
+  year: "numeric",
+  month: "short",
+  day: "numeric",
+  hour: "numeric",
+  minute: "2-digit",
+  second: "2-digit",
+  fractionalSecondDigits: 3,
 });
 
 /** A point in time to the millisecond. */
@@ -96,4 +103,5 @@ export function uptime(seconds) {
 }
 
 /** One of something, or several: "1 order", "2 orders". */
-export const counted = (number, one, several = `${one}s`) => `${count(number)} ${number === 1 ? one : several}`;
+export const counted = (number, one, several = `${one}s`) =>
+  `${count(number)} ${number === 1 ? one : several}`;

@@ -26,12 +26,18 @@ export function showMails({ order, notifications }) {
   message.hidden = message.textContent === "";
   if (notifications === null) return;
   const oldestFirst = notifications.toSorted((a, b) => (a.line ?? -1) - (b.line ?? -1));
-  keyed(byId("mail-list"), oldestFirst, ({ notificationId }) => notificationId, (mail) => row(mail, order));
+  keyed(
+    byId("mail-list"),
+    oldestFirst,
+    ({ notificationId }) => notificationId,
+    (mail) => row(mail, order),
+  );
 }
 
 function row(first, order) {
   const status = element("span", { class: "mail-status" });
-  const what = first.line === null ? "the whole order" : (order.lines[first.line]?.name ?? `line ${first.line + 1}`);
+  const what =
+    first.line === null ? "the whole order" : (order.lines[first.line]?.name ?? `line ${first.line + 1}`);
   const details = element(
     "details",
     { class: "mail" },
@@ -57,7 +63,10 @@ function row(first, order) {
       const newer = facts(
         [
           ["Written", timeOf(mail.createdAt)],
-          [mail.status === "NOTIFICATION_STATUS_FAILED" ? "Given up" : "Sent", mail.sentAt ? timeOf(mail.sentAt) : ""],
+          [
+            mail.status === "NOTIFICATION_STATUS_FAILED" ? "Given up" : "Sent",
+            mail.sentAt ? timeOf(mail.sentAt) : "",
+          ],
           ["Attempts", String(mail.attempts)],
           ["Message-ID", mail.messageId],
           ["Last refusal", mail.lastError],

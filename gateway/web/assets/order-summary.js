@@ -19,7 +19,12 @@ export function showSummary({ order, payment, unavailable }) {
       ["Accepted", timeOf(order.placedAt)],
       ["Stored", timeOf(order.storedAt)],
       ["Settled", order.settledAt ? timeOf(order.settledAt) : "not yet"],
-      ["Trace", trace ? element("a", { href: trace, class: "mono" }, order.traceId) : element("span", { class: "mono" }, order.traceId || "none")],
+      [
+        "Trace",
+        trace
+          ? element("a", { href: trace, class: "mono" }, order.traceId)
+          : element("span", { class: "mono" }, order.traceId || "none"),
+      ],
     ]),
   );
   byId("lines").replaceChildren(...order.lines.map((line) => lineOf(line, order.currencyCode)));
@@ -43,16 +48,19 @@ function paymentOf(payment, unavailable) {
     const isAway = unavailable.includes("payments");
     return [element("p", { class: "quiet" }, isAway ? "Payments does not answer now." : "No payment yet.")];
   }
-  const { amount, createdAt, currencyCode, declineCode, paymentId, providerReference, settledAt, status } = payment;
+  const { amount, createdAt, currencyCode, declineCode, paymentId, providerReference, settledAt, status } =
+    payment;
   return [
-    facts([
-      ["Status", badge(status)],
-      ["Why", declineCode ? declined(declineCode) : ""],
-      ["Amount", element("span", { class: "number" }, money(amount, currencyCode))],
-      ["Begun", timeOf(createdAt)],
-      ["Settled", settledAt ? timeOf(settledAt) : "not yet"],
-      ["Provider's id", element("span", { class: "mono" }, providerReference)],
-      ["Payment id", element("span", { class: "mono" }, paymentId)],
-    ].filter(([name]) => name !== "Provider's id" || providerReference)),
+    facts(
+      [
+        ["Status", badge(status)],
+        ["Why", declineCode ? declined(declineCode) : ""],
+        ["Amount", element("span", { class: "number" }, money(amount, currencyCode))],
+        ["Begun", timeOf(createdAt)],
+        ["Settled", settledAt ? timeOf(settledAt) : "not yet"],
+        ["Provider's id", element("span", { class: "mono" }, providerReference)],
+        ["Payment id", element("span", { class: "mono" }, paymentId)],
+      ].filter(([name]) => name !== "Provider's id" || providerReference),
+    ),
   ];
 }

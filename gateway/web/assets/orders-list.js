@@ -47,7 +47,8 @@ export class OrdersList {
   }
 
   filter(user) {
-    if (user !== this.user) history.pushState(null, "", user ? `?user=${encodeURIComponent(user)}` : location.pathname);
+    if (user !== this.user)
+      history.pushState(null, "", user ? `?user=${encodeURIComponent(user)}` : location.pathname);
     this.user = user;
     byId("user").value = user;
     this.pages = [""];
@@ -74,7 +75,10 @@ export class OrdersList {
   async load() {
     const asked = (this.asked = {});
     this.tellFilter();
-    const query = new URLSearchParams({ pageSize: SIZE, ...(this.pages.at(-1) && { pageToken: this.pages.at(-1) }) });
+    const query = new URLSearchParams({
+      pageSize: SIZE,
+      ...(this.pages.at(-1) && { pageToken: this.pages.at(-1) }),
+    });
     const path = this.user ? `/users/${encodeURIComponent(this.user)}/orders` : "/orders";
     try {
       const { orders, nextPageToken } = await ask(`${path}?${query}`);
@@ -91,7 +95,9 @@ export class OrdersList {
     this.tellFilter();
     showOrders(byId("orders").tBodies[0], orders, isNews);
     byId("orders").hidden = orders.length === 0;
-    const none = this.user ? `User ${this.user} has not ordered yet.` : "No order yet. Place one in the shop, and it shows up here.";
+    const none = this.user
+      ? `User ${this.user} has not ordered yet.`
+      : "No order yet. Place one in the shop, and it shows up here.";
     this.tell(orders.length === 0 ? none : "", false);
     byId("newer").disabled = this.pages.length === 1;
     byId("older").disabled = !hasMore;

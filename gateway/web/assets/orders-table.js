@@ -29,11 +29,23 @@ export function showOrders(body, orders, isNews) {
     const node = element(
       "tr",
       { class: arrived },
-      element("td", { class: "order-id" }, element("a", { class: "mono", href: orderAddress(orderId) }, orderId)),
-      element("td", { class: "order-user number" }, element("a", { href: `?user=${userId}`, "data-user": userId }, String(userId))),
+      element(
+        "td",
+        { class: "order-id" },
+        element("a", { class: "mono", href: orderAddress(orderId) }, orderId),
+      ),
+      element(
+        "td",
+        { class: "order-user number" },
+        element("a", { href: `?user=${userId}`, "data-user": userId }, String(userId)),
+      ),
       element("td", { class: "order-total number" }, money(total, currencyCode)),
       status,
-      element("td", { class: "order-placed" }, element("time", { datetime: placedAt }, pointInTime(placedAt))),
+      element(
+        "td",
+        { class: "order-placed" },
+        element("time", { datetime: placedAt }, pointInTime(placedAt)),
+      ),
     );
     let shown;
     return {

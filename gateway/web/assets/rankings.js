@@ -49,7 +49,8 @@ export function showFunnel(list, { stages }) {
     label: ({ kind }) => STAGES[kind] ?? kind,
     value: ({ users }) => count(users),
     // Who orders over the API never views a product here: a share above all says nothing.
-    note: ({ users, before }) => (before > 0 && users <= before ? `${share(users, before)} of the stage before` : ""),
+    note: ({ users, before }) =>
+      before > 0 && users <= before ? `${share(users, before)} of the stage before` : "",
     part: ({ users }) => users / widest,
   });
 }

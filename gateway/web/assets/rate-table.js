@@ -21,17 +21,22 @@ export class RateTable {
   fill() {
     if (!this.details.open) return;
     const newestFirst = this.buckets.toReversed();
-    keyed(this.body, newestFirst, ({ startTime }) => startTime, ({ startTime }) => {
-      const orders = element("td", { class: "number" });
-      const paid = element("td", { class: "number" });
-      const time = element("th", { scope: "row", class: "number" }, minute(Date.parse(startTime)));
-      return {
-        node: element("tr", {}, time, orders, paid),
-        update(bucket) {
-          write(orders, count(bucket.orders));
-          write(paid, count(bucket.ordersPaid));
-        },
-      };
-    });
+    keyed(
+      this.body,
+      newestFirst,
+      ({ startTime }) => startTime,
+      ({ startTime }) => {
+        const orders = element("td", { class: "number" });
+        const paid = element("td", { class: "number" });
+        const time = element("th", { scope: "row", class: "number" }, minute(Date.parse(startTime)));
+        return {
+          node: element("tr", {}, time, orders, paid),
+          update(bucket) {
+            write(orders, count(bucket.orders));
+            write(paid, count(bucket.ordersPaid));
+          },
+        };
+      },
+    );
   }
 }

@@ -22,7 +22,11 @@ export const timeOf = (text) => element("time", { datetime: text, title: text },
 
 /** Headers beside the payload. */
 export function recordParts({ key, type, bytes, headers, payload, problem }) {
-  const about = [["Key", key], ["Type", type], ["Value", `${count(bytes)} bytes`]];
+  const about = [
+    ["Key", key],
+    ["Type", type],
+    ["Value", `${count(bytes)} bytes`],
+  ];
   const rows = headers.map(({ name, value, encoding }) => [encoding ? `${name} (${encoding})` : name, value]);
   return element(
     "div",

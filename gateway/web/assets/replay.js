@@ -23,7 +23,8 @@ export function confirmReplay(letters) {
     "One that fails again comes back to this list.";
   byId("replay-force").checked = false;
   byId("replay-force-field").hidden = before === 0;
-  byId("replay-before").textContent = `${lettersOf(before)} of these ${before === 1 ? "was" : "were"} replayed before: replay again`;
+  byId("replay-before").textContent =
+    `${lettersOf(before)} of these ${before === 1 ? "was" : "were"} replayed before: replay again`;
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((done) => {
@@ -40,7 +41,9 @@ export const replay = (ids, force) => askAsOperator("/ops/dead-letters/replay", 
 
 /** Tells what came of it, where screen readers hear it, too. */
 export function tellResult(place, answer) {
-  const texts = OUTCOMES.filter(([name]) => answer[name]?.length > 0).map(([name, words]) => `${answer[name].length} ${words}`);
+  const texts = OUTCOMES.filter(([name]) => answer[name]?.length > 0).map(
+    ([name, words]) => `${answer[name].length} ${words}`,
+  );
   const others = OUTCOMES.slice(1).flatMap(([name, words]) => (answer[name] ?? []).map((id) => [id, words]));
   place.replaceChildren(
     element("p", {}, `${texts.join(", ")}.`),
@@ -50,7 +53,11 @@ export function tellResult(place, answer) {
             "details",
             {},
             element("summary", {}, "Which ones"),
-            element("ul", {}, ...others.map(([id, words]) => element("li", {}, element("code", {}, id), `: ${words}`))),
+            element(
+              "ul",
+              {},
+              ...others.map(([id, words]) => element("li", {}, element("code", {}, id), `: ${words}`)),
+            ),
           ),
         ]
       : []),

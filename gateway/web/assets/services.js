@@ -66,11 +66,10 @@ class Card {
     this.list = element("dl", { class: "facts" });
     this.topics = element("ul", { class: "service-topics" });
     this.about = element("p", { class: "small quiet service-about" });
-    const title = `service-${name}`;
     this.node = element(
       "li",
       { class: "service card", "data-service": name },
-      element("h3", { id: title }, name),
+      element("h3", {}, name),
       this.state,
       this.reasons,
       this.list,
@@ -141,16 +140,21 @@ class Card {
       ...writtenBy(name).map((topic) => [`writes ${topic.name}`]),
       ...(name === "notifier" ? [["sends mails by SMTP"]] : []),
     ];
-    keyed(this.topics, rows, ([what]) => what, ([what]) => {
-      const rate = element("span", { class: "number" });
-      return {
-        node: element("li", {}, element("span", {}, what), " ", rate),
-        update([, much, lag]) {
-          const behind = lag > 0 ? ` · ${count(lag)} behind` : "";
-          write(rate, much === undefined ? "" : isAway ? "not known" : perSecond(much) + behind);
-        },
-      };
-    });
+    keyed(
+      this.topics,
+      rows,
+      ([what]) => what,
+      ([what]) => {
+        const rate = element("span", { class: "number" });
+        return {
+          node: element("li", {}, element("span", {}, what), " ", rate),
+          update([, much, lag]) {
+            const behind = lag > 0 ? ` · ${count(lag)} behind` : "";
+            write(rate, much === undefined ? "" : isAway ? "not known" : perSecond(much) + behind);
+          },
+        };
+      },
+    );
   }
 }
 

@@ -66,7 +66,12 @@ export class Waterfall {
     const since = isOpen ? performance.now() - this.known.at : 0;
     const span = (this.known.end + since) * 1.04;
     this.mark(span);
-    keyed(this.body, this.steps.map((step) => ({ ...step, span })), ({ key }) => key, row);
+    keyed(
+      this.body,
+      this.steps.map((step) => ({ ...step, span })),
+      ({ key }) => key,
+      row,
+    );
     // What is under way gets longer while one looks.
     if (isOpen) this.timer = setTimeout(() => this.draw(), STEP);
   }
@@ -101,14 +106,19 @@ function row() {
   const from = element("td", { class: "step-from number" });
   const took = element("td", { class: "step-took number" });
   const service = element("th", { scope: "row", class: "step-service" });
-  const track = element("td", { class: "step-track" }, element("span", { class: "track", "aria-hidden": "true" }, bar));
+  const track = element(
+    "td",
+    { class: "step-track" },
+    element("span", { class: "track", "aria-hidden": "true" }, bar),
+  );
   let before;
   return {
     node: element("tr", {}, service, what, track, from, took),
     update(step) {
       write(service, step.service);
       const told = `${step.what} ${step.failure}`;
-      if (told !== before) what.replaceChildren(step.what, ...(step.failure ? [" ", badge(step.failure)] : []));
+      if (told !== before)
+        what.replaceChildren(step.what, ...(step.failure ? [" ", badge(step.failure)] : []));
       before = told;
       write(from, `+${duration(step.from)}`);
       write(took, lasted(step));
