@@ -10,13 +10,16 @@ import { confirmReplay, replay, tellFailure, tellResult } from "./replay.js";
 import { SignIn } from "./sign-in.js";
 
 const FILTERS = ["service", "class"];
-/** As many as one replay takes. */
-const SIZE = 500;
+/** Each look reads Kafka: enough to see what goes wrong, and to replay in handfuls. */
+const SIZE = 100;
+/** Least time between two looks of the page's own accord, in milliseconds. */
+const CALM = 3000;
 
 const list = new DeadLettersList(byId("letters"), showChoice);
 let stop = () => {};
 let asked;
 let counted;
+let soon;
 
 function filters() {
   const values = FILTERS.map((name) => [name, byId(name).value]);
@@ -75,8 +78,8 @@ function offerClasses(letters) {
 
 function showChoice() {
   const chosen = list.selected.length;
-  const all = list.selectable.length;
-  byId("all").checked = chosen > 0 && chosen === all;
+  const all = list.replayable.length;
+  byId("all").checked = all > 0 && chosen >= all;
   byId("all").indeterminate = chosen > 0 && chosen < all;
   byId("all").disabled = all === 0;
   byId("replay").disabled = chosen === 0;
@@ -114,7 +117,12 @@ function follow() {
     event(name, data) {
       if (name !== "services") return;
       const now = data.services.map(({ deadLetters }) => deadLetters ?? "").join();
-      if (counted !== undefined && now !== counted) load();
+      if (counted !== undefined && now !== counted) {
+        soon ??= setTimeout(() => {
+          soon = undefined;
+          load();
+        }, CALM);
+      }
       counted = now;
     },
     state: showConnection,

@@ -16,13 +16,13 @@ export class DeadLettersList {
     this.list = list;
     this.chosen = chosen;
     this.letters = [];
-    /** Ids of those chosen, shown or not: a choice outlives a look at the list. */
+    /** Ids of those chosen: a choice outlives a look at the list, but not a replay. */
     this.choice = new Set();
   }
 
   show(letters) {
     this.letters = letters;
-    const ids = new Set(letters.map(({ id }) => id));
+    const ids = new Set(letters.filter(({ replayed }) => !replayed).map(({ id }) => id));
     for (const id of this.choice) if (!ids.has(id)) this.choice.delete(id);
     keyed(
       this.list,
@@ -38,13 +38,14 @@ export class DeadLettersList {
     return this.letters.filter(({ id }) => this.choice.has(id));
   }
 
-  get selectable() {
+  /** Those that all together means: what is too old has to be chosen by itself. */
+  get replayable() {
     return this.letters.filter(({ replayable }) => replayable);
   }
 
-  /** Chooses all that can be replayed, or none. */
+  /** Chooses all that can be replayed without force, or none. */
   choose(isAll) {
-    this.choice = new Set(isAll ? this.selectable.map(({ id }) => id) : []);
+    this.choice = new Set(isAll ? this.replayable.map(({ id }) => id) : []);
     for (const box of this.list.querySelectorAll("input")) box.checked = this.choice.has(box.value);
     this.chosen();
   }
@@ -69,7 +70,7 @@ export class DeadLettersList {
       element("strong", { class: "letter-service" }, service),
       element("span", { class: "letter-class mono" }, name),
       element("span", { class: "letter-type" }, shortType(type)),
-      element("time", { class: "quiet", datetime: givenUpAt }, pointInTime(givenUpAt)),
+      element("span", { class: "quiet letter-time" }, givenUpAt ? pointInTime(givenUpAt) : ""),
       state,
       element("span", { class: "letter-message small" }, message),
     );
@@ -83,12 +84,11 @@ export class DeadLettersList {
         const now = `${replayable} ${replayed}`;
         if (now === before) return;
         before = now;
-        box.disabled = !replayable;
+        // What is back is back; what is too old is put back by force only.
+        box.disabled = replayed;
         box.checked = isChosen();
-        state.replaceChildren(
-          ...(replayed ? [badgeOf("good", "Replayed")] : []),
-          ...(replayable ? [] : [badgeOf("none", "Too old to replay")]),
-        );
+        const told = replayed ? [badgeOf("good", "Replayed")] : [badgeOf("warn", "Too old")];
+        state.replaceChildren(...(replayable ? [] : told));
       },
     };
   }

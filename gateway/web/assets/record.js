@@ -17,8 +17,9 @@ export function facts(pairs, name = "facts") {
   return element("dl", { class: name }, ...rows);
 }
 
-/** A point in time as people read it, and as machines do. */
-export const timeOf = (text) => element("time", { datetime: text, title: text }, exactTime(text));
+/** A point in time as people read it, and as machines do; not every record tells its own. */
+export const timeOf = (text) =>
+  text ? element("time", { datetime: text, title: text }, exactTime(text)) : "at an unknown time";
 
 /** Headers beside the payload. */
 export function recordParts({ key, type, bytes, headers, payload, problem }) {
@@ -27,7 +28,10 @@ export function recordParts({ key, type, bytes, headers, payload, problem }) {
     ["Type", type],
     ["Value", `${count(bytes)} bytes`],
   ];
-  const rows = headers.map(({ name, value, encoding }) => [encoding ? `${name} (${encoding})` : name, value]);
+  const rows = headers.map(({ name, value, encoding }) => [
+    encoding ? `${name} (${encoding})` : name,
+    value || "(empty)",
+  ]);
   return element(
     "div",
     { class: "record-parts" },

@@ -8,23 +8,23 @@ import { lettersOf } from "./dead-letters-list.js";
 const OUTCOMES = [
   ["replayed", "replayed"],
   ["replayedBefore", "replayed before, left out"],
-  ["tooOld", "too old to replay"],
+  ["tooOld", "too old, left out"],
   ["unknown", "not found any more"],
 ];
 
-/** Asks before it happens; resolves with whether to, and whether those replayed before, too. */
+/** Asks before it happens; resolves with whether to, and whether by force. */
 export function confirmReplay(letters) {
   const dialog = byId("replay-dialog");
   const services = [...new Set(letters.map(({ service }) => service))];
-  const before = letters.filter(({ replayed }) => replayed).length;
+  const old = letters.filter(({ replayable }) => !replayable).length;
   byId("replay-title").textContent = `Replay ${lettersOf(letters.length)}?`;
   byId("replay-text").textContent =
     `Each is put back for the service that gave it up (${services.join(", ")}), and for no other. ` +
     "One that fails again comes back to this list.";
   byId("replay-force").checked = false;
-  byId("replay-force-field").hidden = before === 0;
-  byId("replay-before").textContent =
-    `${lettersOf(before)} of these ${before === 1 ? "was" : "were"} replayed before: replay again`;
+  byId("replay-force-field").hidden = old === 0;
+  byId("replay-old").textContent =
+    `By force, too: ${lettersOf(old)} so old that ${old === 1 ? "its effect" : "their effects"} may come twice`;
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((done) => {
