@@ -19,3 +19,4 @@ pub mod page;
 pub mod retry;
 pub mod service;
 pub mod telemetry;
+pub mod window;

@@ -12,6 +12,8 @@ use proto::{
 use crate::{
     backend::Backend,
     gate::Gate,
+    intake::Intake,
+    ops::{Access, Feed, Operations},
     place::{Accepted, Placing},
     track,
     validate::ValidOrder,
@@ -36,6 +38,10 @@ pub(crate) struct Parts {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) gate: Gate,
     pub(crate) hub: Hub,
+    pub(crate) operations: Arc<dyn Operations>,
+    pub(crate) feed: Feed,
+    pub(crate) access: Access,
+    pub(crate) intake: Intake,
     pub(crate) placing: Placing,
     pub(crate) timeouts: Timeouts,
 }
@@ -59,7 +65,9 @@ impl Core {
         order: ValidOrder,
         deadline: Deadline,
     ) -> Result<Accepted, Error> {
-        self.placing.place(&*self.backend, order, deadline).await
+        let accepted = self.placing.place(&*self.backend, order, deadline).await?;
+        self.intake.accepted();
+        Ok(accepted)
     }
 
     pub(crate) async fn track(

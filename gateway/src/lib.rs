@@ -14,7 +14,9 @@ mod gate;
 mod grpc;
 #[doc(hidden)]
 pub mod hot;
+mod intake;
 mod limits;
+mod ops;
 mod options;
 mod pages;
 mod place;

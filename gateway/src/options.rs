@@ -1,11 +1,19 @@
 //! The gateway's settings.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use chassis::config::{List, Section};
 
 use crate::{
-    backend::Addresses, core::Timeouts, pages::PageOptions, place::Placing, watch::HubOptions,
+    backend::Addresses,
+    core::Timeouts,
+    ops::{AdminAddresses, Admins, OperatorToken, SERVICES},
+    pages::PageOptions,
+    place::Placing,
+    watch::HubOptions,
 };
 
 /// How long an unknown order is watched before it is told to be unknown. Orders
@@ -23,6 +31,8 @@ pub struct Options {
     pub(crate) hub: HubOptions,
     pub(crate) pages: PageOptions,
     pub(crate) addresses: Addresses,
+    pub(crate) operator_token: Option<OperatorToken>,
+    pub(crate) admins: AdminAddresses,
 }
 
 impl Options {
@@ -96,6 +106,12 @@ impl Options {
                 notifier: addresses(section, "NOTIFIER_ADDRESSES", "127.0.0.1:50055"),
                 analytics: addresses(section, "ANALYTICS_ADDRESSES", "127.0.0.1:50052"),
             },
+            operator_token: section.optional(
+                "OPERATOR_TOKEN",
+                "what operators send as a bearer token; without it their part of the API is \
+                 closed, but for the embedded broker",
+            ),
+            admins: admins(section),
         }
     }
 }
@@ -117,6 +133,45 @@ fn addresses(section: &mut Section<'_>, name: &str, default: &str) -> Vec<String
         section.mistake(name, "must name at least one address");
     }
     addresses
+}
+
+/// Where this process reaches itself: an address that listens everywhere is no address
+/// to go to.
+pub(crate) fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+/// Where the admin servers of all services are, this gateway's own among them.
+fn admins(section: &mut Section<'_>) -> AdminAddresses {
+    let defaults = ["9100", "9103", "9104", "9105", "9102"];
+    let mut admins = AdminAddresses::new();
+    for (service, port) in SERVICES.into_iter().zip(defaults) {
+        let name = format!("{}_ADMIN_ADDRESSES", service.to_ascii_uppercase());
+        let help = "where its admin server is: host:port, several separated by commas; a name \
+                    stands for all its instances";
+        let List(texts) = section.get(&name, &format!("127.0.0.1:{port}"), help);
+        let mut addresses = Vec::new();
+        for text in texts {
+            match Admins::address(&text) {
+                Some(address) => addresses.push(address),
+                None => section.mistake(
+                    &name,
+                    format!("{text:?} must be host:port, such as {service}:{port}"),
+                ),
+            }
+        }
+        if addresses.is_empty() {
+            section.mistake(&name, "must name at least one address");
+        }
+        admins.insert(service, addresses);
+    }
+    admins
 }
 
 #[cfg(test)]
@@ -149,6 +204,11 @@ mod tests {
             ("GATEWAY__MAX_IN_FLIGHT", "0"),
             ("GATEWAY__HISTORY_ADDRESSES", " , "),
             ("GATEWAY__READ_TIMEOUTS", "1s"),
+            ("GATEWAY__OPERATOR_TOKEN", "short"),
+            (
+                "GATEWAY__PAYMENTS_ADMIN_ADDRESSES",
+                "payments:9103,payments",
+            ),
         ]);
         for key in [
             "EMAIL_PATTERN",
@@ -156,8 +216,11 @@ mod tests {
             "MAX_IN_FLIGHT",
             "HISTORY_ADDRESSES",
             "READ_TIMEOUTS",
+            "OPERATOR_TOKEN",
+            "PAYMENTS_ADMIN_ADDRESSES",
         ] {
             assert!(told.contains(&format!("GATEWAY__{key}")), "{key}: {told}");
         }
+        assert!(!told.contains("short"), "{told}");
     }
 }

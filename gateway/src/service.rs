@@ -14,7 +14,9 @@ use crate::{
     core::{Core, Parts},
     gate::Gate,
     grpc,
-    options::Options,
+    intake::Intake,
+    ops::{self, Access, Admins, Feed, Operations},
+    options::{self, Options},
     rest,
     watch::Hub,
 };
@@ -31,6 +33,11 @@ impl Service for Gateway {
     type Options = Options;
 
     fn options(config: &mut Config) -> Options {
+        let own = config.shown(&format!("{}__ADMIN_ADDRESS", Self::SECTION));
+        if let Some(own) = own.and_then(|own| own.parse().ok()) {
+            let own = options::reachable(own).to_string();
+            config.suggest(format!("{}__GATEWAY_ADMIN_ADDRESSES", Self::SECTION), own);
+        }
         Options::read(&mut config.section(Self::SECTION))
     }
 
@@ -42,11 +49,28 @@ impl Service for Gateway {
         let polling = hub.clone().run(context.doors_closing(), context.shutdown());
         context.spawn("watch", polling);
         let gate = Gate::new(options.max_in_flight);
-        occupied(context.meter(), &gate, &hub);
+        let operations: Arc<dyn Operations> = Arc::new(ops::Live::new(
+            Admins::new(options.admins),
+            context.kafka().clone(),
+        ));
+        let feed = Feed::new(Arc::clone(&backend), Arc::clone(&operations));
+        let polling = feed
+            .clone()
+            .run(context.doors_closing(), context.shutdown());
+        context.spawn("operators' feed", polling);
+        let is_embedded = context.kafka().admission().is_some();
+        let intake = Intake::default();
+        let counted = intake.clone();
+        context.report("orders", move || counted.told());
+        occupied(context.meter(), &gate, &hub, &feed);
         let core = Core::new(Parts {
             backend,
             gate,
             hub,
+            operations,
+            feed,
+            access: Access::new(options.operator_token, is_embedded),
+            intake,
             placing: options.placing,
             timeouts: options.timeouts,
         });
@@ -58,8 +82,8 @@ impl Service for Gateway {
 }
 
 /// Tells how full the doors are.
-fn occupied(meter: &Meter, gate: &Gate, hub: &Hub) {
-    let (gate, hub) = (gate.clone(), hub.clone());
+fn occupied(meter: &Meter, gate: &Gate, hub: &Hub, feed: &Feed) {
+    let (gate, hub, feed) = (gate.clone(), hub.clone(), feed.clone());
     meter
         .u64_observable_gauge("ordermesh.gateway.requests")
         .with_description("Requests being worked on")
@@ -69,5 +93,10 @@ fn occupied(meter: &Meter, gate: &Gate, hub: &Hub) {
         .u64_observable_gauge("ordermesh.gateway.watchers")
         .with_description("Callers who watch an order")
         .with_callback(move |watchers| watchers.observe(hub.watchers() as u64, &[]))
+        .build();
+    meter
+        .u64_observable_gauge("ordermesh.gateway.operators")
+        .with_description("Streams of operators who watch the system")
+        .with_callback(move |streams| streams.observe(feed.streams() as u64, &[]))
         .build();
 }

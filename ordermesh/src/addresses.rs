@@ -63,6 +63,7 @@ impl fmt::Display for Addresses {
         let mut all = vec!["gateway"];
         all.extend(layout::CONSUMERS);
         writeln!(f, "  Shop        http://{rest}/")?;
+        writeln!(f, "  Console     http://{rest}/console")?;
         writeln!(f, "  REST        curl -X POST http://{rest}/order {order}")?;
         writeln!(f, "  API docs    http://{rest}/docs")?;
         writeln!(f, "  gRPC        grpcurl -plaintext {grpc} list")?;

@@ -1,7 +1,6 @@
 //! `ordermesh`: everything in one process, and the operator's commands.
 
 mod addresses;
-mod decoded;
 mod dlq;
 mod layout;
 pub mod load;

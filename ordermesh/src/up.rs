@@ -105,9 +105,11 @@ impl Mesh {
         // The gateway finds its neighbours wherever they were told to be.
         for service in layout::CONSUMERS {
             let section = service.to_ascii_uppercase();
-            let address = addresses::configured(&config, &format!("{section}__GRPC_ADDRESS"));
-            if let Some(address) = address {
-                config.suggest(format!("GATEWAY__{section}_ADDRESSES"), address.to_string());
+            for (kind, setting) in [("GRPC", "ADDRESSES"), ("ADMIN", "ADMIN_ADDRESSES")] {
+                let key = format!("{section}__{kind}_ADDRESS");
+                if let Some(address) = addresses::configured(&config, &key) {
+                    config.suggest(format!("GATEWAY__{section}_{setting}"), address.to_string());
+                }
             }
         }
         let gateway = prepare::<gateway::Gateway>(&mut config);

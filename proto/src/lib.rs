@@ -7,6 +7,8 @@
 
 pub mod event;
 pub mod id;
+#[cfg(feature = "json")]
+pub mod json;
 pub mod limits;
 pub mod money;
 pub mod private;

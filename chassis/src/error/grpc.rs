@@ -32,6 +32,8 @@ const fn code(reason: Reason) -> Code {
         }
         Reason::DeadlineExceeded => Code::DeadlineExceeded,
         Reason::NotFound => Code::NotFound,
+        Reason::Unauthenticated => Code::Unauthenticated,
+        Reason::PermissionDenied => Code::PermissionDenied,
         Reason::Internal => Code::Internal,
     }
 }

@@ -56,6 +56,8 @@ const fn status(reason: Reason) -> StatusCode {
         | Reason::DependencyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         Reason::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         Reason::NotFound => StatusCode::NOT_FOUND,
+        Reason::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Reason::PermissionDenied => StatusCode::FORBIDDEN,
         Reason::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -71,6 +73,8 @@ const fn title(reason: Reason) -> &'static str {
         Reason::OutcomeUnknown => "It is not known whether the order was accepted",
         Reason::DeadlineExceeded => "The deadline passed",
         Reason::NotFound => "There is no such thing",
+        Reason::Unauthenticated => "The operator's token is missing or wrong",
+        Reason::PermissionDenied => "This is closed",
         Reason::DependencyUnavailable => "A service does not answer",
         Reason::Internal => "Something went wrong",
     }

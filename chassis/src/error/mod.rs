@@ -35,6 +35,10 @@ pub enum Reason {
     DeadlineExceeded,
     /// There is no such thing, or not yet.
     NotFound,
+    /// The caller does not say who it is, or not truly.
+    Unauthenticated,
+    /// What is asked for is closed, to whoever asks.
+    PermissionDenied,
     /// A service behind us, or a database, is away.
     DependencyUnavailable,
     /// A mistake of ours.
@@ -54,6 +58,8 @@ impl Reason {
             Self::OutcomeUnknown => "OUTCOME_UNKNOWN",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::NotFound => "NOT_FOUND",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::PermissionDenied => "PERMISSION_DENIED",
             Self::DependencyUnavailable => "DEPENDENCY_UNAVAILABLE",
             Self::Internal => "INTERNAL",
         }
@@ -70,6 +76,8 @@ impl Reason {
             Self::OutcomeUnknown,
             Self::DeadlineExceeded,
             Self::NotFound,
+            Self::Unauthenticated,
+            Self::PermissionDenied,
             Self::DependencyUnavailable,
             Self::Internal,
         ]

@@ -5,11 +5,14 @@ pub mod consumer;
 pub mod dead_letters;
 mod embedded;
 pub mod headers;
+pub mod lookup;
 mod options;
 mod outgoing;
+mod partition;
 mod publisher;
 #[allow(unsafe_code)]
 mod raw;
+pub mod reader;
 mod record;
 mod topics;
 
@@ -20,5 +23,5 @@ pub use embedded::{Admission, EmbeddedBroker};
 pub use options::KafkaOptions;
 pub use outgoing::Outgoing;
 pub use publisher::{Ack, PublishError, Publisher};
-pub use record::Record;
+pub use record::{Content, Record};
 pub use topics::{TopicSpec, TopicState, ensure_topics, list_topics};

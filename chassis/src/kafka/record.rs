@@ -29,7 +29,45 @@ struct Inner {
     headers: Vec<(Range<u32>, Option<Range<u32>>)>,
 }
 
+/// What a record holds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Content<'c> {
+    /// Its key.
+    pub key: Option<&'c [u8]>,
+    /// Its value.
+    pub payload: Option<&'c [u8]>,
+    /// Its headers, in their order.
+    pub headers: &'c [(&'c [u8], Option<&'c [u8]>)],
+}
+
 impl Record {
+    /// A record that was not read from a topic, as if it stood there.
+    pub fn new(
+        topic: impl Into<Arc<str>>,
+        partition: i32,
+        offset: i64,
+        timestamp_ms: i64,
+        content: Content<'_>,
+    ) -> Self {
+        let mut buffer = Buffer(Vec::new());
+        let key = content.key.map(|key| buffer.put(key));
+        let payload = content.payload.map(|payload| buffer.put(payload));
+        let headers = content.headers.iter();
+        let headers = headers
+            .map(|(name, value)| (buffer.put(name), value.map(|value| buffer.put(value))))
+            .collect();
+        Self(Arc::new(Inner {
+            topic: topic.into(),
+            partition,
+            offset,
+            timestamp_ms,
+            bytes: buffer.0.into_boxed_slice(),
+            key,
+            payload,
+            headers,
+        }))
+    }
+
     /// Copies a record out of librdkafka. `topic` is its logical name.
     pub(super) fn copy(topic: Arc<str>, message: &BorrowedMessage<'_>) -> Self {
         let size = message.key_len() + message.payload_len() + 512;
@@ -82,6 +120,11 @@ impl Record {
     /// Its value.
     pub fn payload(&self) -> Option<&[u8]> {
         self.0.payload.clone().map(|range| self.slice(range))
+    }
+
+    /// Bytes that it holds: key, value and headers.
+    pub fn size(&self) -> usize {
+        self.0.bytes.len()
     }
 
     /// All headers in their order: names and values are bytes of any kind.

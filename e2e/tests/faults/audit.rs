@@ -6,12 +6,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ops::ControlFlow,
     sync::Mutex,
     time::{Duration, Instant},
 };
 
-use chassis::kafka::dead_letters::scan;
+use chassis::kafka::reader::{From, Stretch, Then, read};
 use e2e::footing::STORING;
 use proto::event::PAYMENTS;
 use testkit::wait::until;
@@ -299,11 +298,12 @@ async fn payment_events(
     let since = baseline.since_ms;
     let events = tokio::task::spawn_blocking(move || {
         let mut events: BTreeMap<String, BTreeSet<Vec<u8>>> = BTreeMap::new();
-        scan(&options, PAYMENTS, Some(since), |record| {
+        let stretch = Stretch::of(PAYMENTS, From::Since(since));
+        read(&options, &[stretch], None, |record| {
             let key = String::from_utf8_lossy(record.key().unwrap_or_default()).into_owned();
             let payload = record.payload().unwrap_or_default().to_vec();
             events.entry(key).or_default().insert(payload);
-            ControlFlow::Continue(())
+            Then::Next
         })?;
         anyhow::Ok(events)
     })

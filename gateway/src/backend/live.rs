@@ -4,7 +4,7 @@
 use anyhow::Context as _;
 use async_trait::async_trait;
 use chassis::{
-    error::Error,
+    error::{Error, Reason},
     grpc::{Deadline, ServiceChannel, read},
     kafka::{Outgoing, PublishError, Publisher},
 };
@@ -22,10 +22,11 @@ use proto::{
         BatchGetOrdersRequest, ListOrdersRequest, ListOrdersResponse, Order,
         history_service_client::HistoryServiceClient,
     },
-    id::OrderId,
+    id::{NotificationId, OrderId},
     notifier::v1::{
-        BatchGetOrderNotificationsRequest, ListNotificationsRequest, ListNotificationsResponse,
-        OrderNotifications, notifier_service_client::NotifierServiceClient,
+        BatchGetOrderNotificationsRequest, GetNotificationRequest, ListNotificationsRequest,
+        ListNotificationsResponse, Notification, OrderNotifications,
+        notifier_service_client::NotifierServiceClient,
     },
     payments::v1::{
         BatchGetPaymentsRequest, Payment, payment_service_client::PaymentServiceClient,
@@ -171,6 +172,21 @@ impl Backend for Live {
             deadline
         )?
         .orders)
+    }
+
+    async fn notification(
+        &self,
+        id: NotificationId,
+        deadline: Deadline,
+    ) -> Result<Option<Notification>, Error> {
+        let request = GetNotificationRequest {
+            notification_id: id.to_string(),
+        };
+        match read!(self.notifier, get_notification, request, deadline) {
+            Ok(response) => Ok(response.notification),
+            Err(error) if error.reason() == Reason::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn list_orders(

@@ -17,8 +17,10 @@ use proto::{
     },
     event::{PlacedOrder, TrackedEvent},
     history::v1::{ListOrdersRequest, ListOrdersResponse, Order},
-    id::OrderId,
-    notifier::v1::{ListNotificationsRequest, ListNotificationsResponse, OrderNotifications},
+    id::{NotificationId, OrderId},
+    notifier::v1::{
+        ListNotificationsRequest, ListNotificationsResponse, Notification, OrderNotifications,
+    },
     payments::v1::Payment,
 };
 
@@ -50,6 +52,13 @@ pub(crate) trait Backend: Send + Sync + 'static {
         ids: &[OrderId],
         deadline: Deadline,
     ) -> Result<Vec<OrderNotifications>, Error>;
+
+    /// One mail with its text; `None` while there is none.
+    async fn notification(
+        &self,
+        id: NotificationId,
+        deadline: Deadline,
+    ) -> Result<Option<Notification>, Error>;
 
     /// A page of orders.
     async fn list_orders(

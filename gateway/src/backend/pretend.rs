@@ -255,6 +255,24 @@ impl Backend for Pretend {
         .await
     }
 
+    async fn notification(
+        &self,
+        id: NotificationId,
+        deadline: Deadline,
+    ) -> Result<Option<Notification>, Error> {
+        self.within(Peer::Notifier, deadline, |state| {
+            let mails = state.notifications.values();
+            let mut mails = mails.flat_map(|of_order| &of_order.notifications);
+            let mail = mails.find(|mail| mail.notification_id == id.to_string())?;
+            Some(Notification {
+                text_body: "Thank you for <b>your</b> order".to_owned(),
+                html_body: "<p>Thank you</p>".to_owned(),
+                ..mail.clone()
+            })
+        })
+        .await
+    }
+
     async fn list_orders(
         &self,
         request: ListOrdersRequest,

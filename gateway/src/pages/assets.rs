@@ -16,12 +16,13 @@ use sha2::{Digest as _, Sha256};
 use super::served::Body;
 
 macro_rules! files {
-    ($($name:literal),* $(,)?) => {
-        &[$(($name, include_bytes!(concat!("../../web/assets/", $name)))),*]
+    ($folder:literal: $($name:literal),* $(,)?) => {
+        &[$(($name, include_bytes!(concat!("../../web/", $folder, $name)))),*]
     };
 }
 
-const FILES: &[(&str, &[u8])] = files![
+/// Ours.
+const FILES: &[(&str, &[u8])] = files!["assets/":
     "base.css",
     "cart.js",
     "copy.js",
@@ -36,6 +37,10 @@ const FILES: &[(&str, &[u8])] = files![
     "shop.js",
     "timeline.js",
 ];
+
+/// Others' works, each in a folder of its own with its version and its licence. Beside
+/// ours they stand under `vendor/`, so that scripts import them by relative paths.
+const VENDOR: &[(&str, &[u8])] = files!["":];
 
 /// All files, by name.
 #[derive(Debug, Clone)]
@@ -52,7 +57,7 @@ impl Assets {
     pub(super) fn embedded() -> Self {
         let mut hash = Sha256::new();
         let mut bodies = BTreeMap::new();
-        for (name, bytes) in FILES {
+        for (name, bytes) in FILES.iter().chain(VENDOR) {
             hash.update(name);
             hash.update(bytes);
             bodies.insert(*name, Body::new(Bytes::from_static(bytes)));
@@ -93,6 +98,7 @@ fn media_type(name: &str) -> &'static str {
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
         Some("svg") => "image/svg+xml",
+        None => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     }
 }
@@ -110,6 +116,30 @@ mod tests {
             .collect();
         names.sort();
         let embedded: Vec<_> = FILES.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, embedded);
+    }
+
+    #[test]
+    fn everything_of_others_is_embedded_with_its_licence() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
+        let entries = |folder: std::path::PathBuf| {
+            let files = std::fs::read_dir(folder).into_iter().flatten();
+            files.map(|file| file.unwrap().path()).collect::<Vec<_>>()
+        };
+        let mut names = Vec::new();
+        for work in entries(root.join("vendor")) {
+            let files = entries(work.clone());
+            let has_licence = files
+                .iter()
+                .any(|file| file.file_stem() == Some("LICENSE".as_ref()));
+            assert!(has_licence, "{}", work.display());
+            for file in files {
+                let name = file.strip_prefix(&root).unwrap().to_str().unwrap();
+                names.push(name.to_owned());
+            }
+        }
+        names.sort();
+        let embedded: Vec<_> = VENDOR.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, embedded);
     }
 

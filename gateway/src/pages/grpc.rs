@@ -75,6 +75,7 @@ pub(super) fn page() -> anyhow::Result<Template> {
         description: "A grpcurl command for each method of Ordermesh's services.",
         styles: &["reference.css"],
         scripts: &["copy.js"],
+        frames: false,
         values: serde_json::json!({ "services": services()? }),
     })
 }

@@ -7,6 +7,7 @@
 
 mod api;
 mod assets;
+mod console;
 mod grpc;
 mod render;
 mod served;
@@ -45,13 +46,14 @@ where
     let assets = Assets::embedded();
     let renderer = Renderer::new(assets.root())?;
     let mut router = Router::new();
-    for template in [shop::page(options)?, api::page(document)?, grpc::page()?] {
-        let rendered = Page::new(renderer.page(&template)?);
+    let pages = [shop::page(options)?, api::page(document)?, grpc::page()?];
+    for template in pages.into_iter().chain(console::pages(options)) {
+        let rendered = Page::new(renderer.page(&template)?, template.frames);
         router = router.route(template.path, get(page(rendered)));
     }
     Ok(router
         .route("/docs/", get(async || Redirect::permanent(api::PATH)))
-        .route("/assets/{version}/{file}", get(asset(assets))))
+        .route("/assets/{version}/{*file}", get(asset(assets))))
 }
 
 fn page(page: Page) -> impl Fn(HeaderMap) -> std::future::Ready<Response> + Clone {

@@ -5,7 +5,7 @@ use handlebars::Handlebars;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{api, grpc, shop};
+use super::{api, console, grpc, shop};
 
 macro_rules! templates {
     ($($name:literal),* $(,)?) => {
@@ -13,11 +13,20 @@ macro_rules! templates {
     };
 }
 
-const TEMPLATES: [(&str, &str); 4] = templates!["layout", "shop", "api", "grpc"];
+const TEMPLATES: [(&str, &str); 7] = templates![
+    "layout",
+    "shop",
+    "console",
+    "console-order",
+    "console-dead-letters",
+    "api",
+    "grpc",
+];
 
 /// What the head of every page leads to.
-const PAGES: [(&str, &str); 3] = [
+const PAGES: [(&str, &str); 4] = [
     ("Shop", shop::PATH),
+    ("Console", console::PATH),
     ("REST", api::PATH),
     ("gRPC", grpc::PATH),
 ];
@@ -34,6 +43,8 @@ pub(super) struct Template {
     pub(super) description: &'static str,
     pub(super) styles: &'static [&'static str],
     pub(super) scripts: &'static [&'static str],
+    /// Whether it shows others of our pages within it.
+    pub(super) frames: bool,
     /// What it shows, a map.
     pub(super) values: Value,
 }

@@ -14,6 +14,10 @@ use flate2::{Compression, write::GzEncoder};
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
+/// The same for a page that shows another of ours within it: a mail.
+const FRAMES_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' data:; connect-src 'self'; frame-src 'self'; base-uri 'none'; \
+    form-action 'none'; frame-ancestors 'none'";
 
 /// Bytes and their compressed form.
 #[derive(Debug, Clone)]
@@ -73,20 +77,26 @@ fn takes_gzip(request: &HeaderMap) -> bool {
 
 /// A page: asked for again each time, as its assets may have changed.
 #[derive(Debug, Clone)]
-pub(super) struct Page(Body);
+pub(super) struct Page {
+    html: Body,
+    policy: &'static str,
+}
 
 impl Page {
-    pub(super) fn new(html: String) -> Self {
-        Self(Body::new(html.into()))
+    pub(super) fn new(html: String, frames: bool) -> Self {
+        Self {
+            html: Body::new(html.into()),
+            policy: if frames { FRAMES_POLICY } else { POLICY },
+        }
     }
 
     pub(super) fn answer(&self, request: &HeaderMap) -> Response {
         let headers = [
             (header::CACHE_CONTROL, "no-cache"),
-            (header::CONTENT_SECURITY_POLICY, POLICY),
+            (header::CONTENT_SECURITY_POLICY, self.policy),
             (header::REFERRER_POLICY, "same-origin"),
         ];
-        let html = self.0.answer("text/html; charset=utf-8", request);
+        let html = self.html.answer("text/html; charset=utf-8", request);
         (headers, html).into_response()
     }
 }

@@ -19,6 +19,7 @@ pub(super) fn page(options: &PageOptions) -> anyhow::Result<Template> {
         description: "A small shop in front of Ordermesh: order, and watch what happens.",
         styles: &["shop.css"],
         scripts: &["shop.js"],
+        frames: false,
         values: json!({ "catalogue": catalogue, "traceUrl": trace_url }),
     })
 }

@@ -72,6 +72,16 @@ impl Failure {
         Self::invalid(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message)
     }
 
+    /// Who asks is not let in; on 401, how to say who one is (RFC 9110, section 11.6.1).
+    pub(crate) fn not_let_in(error: Error) -> Self {
+        let is_unknown = error.reason() == Reason::Unauthenticated;
+        let bearer = (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        Self {
+            header: is_unknown.then_some(bearer),
+            ..error.into()
+        }
+    }
+
     /// The body did not arrive in time.
     pub(crate) fn slow_body() -> Self {
         let message = "the body did not arrive in time; send it again";

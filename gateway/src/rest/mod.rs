@@ -10,8 +10,11 @@ mod body;
 mod docs;
 mod failure;
 pub(crate) mod json;
+mod mails;
+mod operations;
 mod orders;
 mod query;
+mod records;
 mod responses;
 mod stage;
 mod track;
@@ -55,6 +58,8 @@ const MAX_HEADER_BYTES: usize = 8 * 1024;
         (name = "orders", description = "Place orders, look at them, watch them happen"),
         (name = "events", description = "Record what users do"),
         (name = "analytics", description = "What all orders together say"),
+        (name = "operations", description = "For operators: how the system is, with \
+            `Authorization: Bearer` and the token that the gateway was given"),
         (name = "documents", description = "This document"),
     ),
 )]
@@ -68,6 +73,8 @@ fn gated() -> OpenApiRouter<Core> {
         .routes(routes!(orders::list_orders_of_user))
         .routes(routes!(orders::get_payment))
         .routes(routes!(orders::list_notifications))
+        .routes(routes!(mails::get_notification))
+        .routes(routes!(mails::notification_html))
         .routes(routes!(track::track_event))
         .routes(routes!(analytics::stats))
         .routes(routes!(analytics::rate))
@@ -86,14 +93,27 @@ fn open() -> OpenApiRouter<Core> {
         .routes(routes!(docs::openapi))
 }
 
+/// The routes for operators. They stand beside the gate: what they cost is bounded where
+/// it is done, and somebody must be able to look while everybody else is refused.
+fn operators() -> OpenApiRouter<Core> {
+    OpenApiRouter::default()
+        .routes(routes!(operations::services))
+        .routes(routes!(operations::live))
+        .routes(routes!(records::order_records))
+        .routes(routes!(records::dead_letters))
+        .routes(routes!(records::replay))
+}
+
 /// The door: the API, and the pages that use it.
 ///
 /// An error is a page of ours that does not render.
 pub(crate) fn router(core: Core, options: &PageOptions) -> anyhow::Result<Router> {
     let gate = middleware::from_fn_with_state(core.clone(), through_gate);
+    let operators_only = middleware::from_fn_with_state(core.clone(), operations::operators_only);
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
         .merge(gated().route_layer(gate))
         .merge(open())
+        .merge(operators().route_layer(operators_only))
         .split_for_parts();
     let router = router
         .merge(pages::router(options, &document)?)

@@ -124,6 +124,17 @@ impl Params {
         }
     }
 
+    /// How many are wished, where there is one page only.
+    pub(crate) fn page_size(&mut self, default: usize, most: usize) -> usize {
+        let rule =
+            format!("must be a whole number from 0; 0 means {default}, above {most} means {most}");
+        let size = self.read("pageSize", rule, |text| text.parse::<u64>().ok());
+        match size.map(|size| usize::try_from(size).unwrap_or(most)) {
+            None | Some(0) => default,
+            Some(size) => size.min(most),
+        }
+    }
+
     /// A time.
     pub(crate) fn time(&mut self, name: &'static str) -> Option<prost_types::Timestamp> {
         self.read(name, TIME_RULE, parse_time).map(Into::into)

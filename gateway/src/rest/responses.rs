@@ -71,6 +71,22 @@ pub(crate) enum KeyRefused {
     Reused(Problem),
 }
 
+/// A request that is for operators.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "only a description")]
+pub(crate) enum OperatorRefused {
+    /// UNAUTHENTICATED: the operator's token is missing or wrong.
+    #[response(
+        status = 401,
+        content_type = "application/problem+json",
+        headers(("WWW-Authenticate" = String, description = "`Bearer`"))
+    )]
+    Unauthenticated(Problem),
+    /// PERMISSION_DENIED: the gateway has no operator's token, so this is closed.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Closed(Problem),
+}
+
 /// A request about one thing.
 #[derive(IntoResponses)]
 #[allow(dead_code, reason = "only a description")]

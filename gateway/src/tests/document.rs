@@ -12,7 +12,7 @@ use super::Doors;
 use crate::rest::types::names;
 
 /// Every route of the contract.
-const ROUTES: [(&str, &str); 16] = [
+const ROUTES: [(&str, &str); 23] = [
     ("post", "/order"),
     ("post", "/orders"),
     ("get", "/orders"),
@@ -20,6 +20,12 @@ const ROUTES: [(&str, &str); 16] = [
     ("get", "/orders/{orderId}/events"),
     ("get", "/orders/{orderId}/payment"),
     ("get", "/orders/{orderId}/notifications"),
+    ("get", "/orders/{orderId}/notifications/{notificationId}"),
+    (
+        "get",
+        "/orders/{orderId}/notifications/{notificationId}/html",
+    ),
+    ("get", "/orders/{orderId}/records"),
     ("get", "/users/{userId}/orders"),
     ("post", "/events"),
     ("get", "/analytics/stats"),
@@ -28,8 +34,23 @@ const ROUTES: [(&str, &str); 16] = [
     ("get", "/analytics/product-pairs"),
     ("get", "/analytics/users/{userId}"),
     ("get", "/analytics/funnel"),
+    ("get", "/ops/services"),
+    ("get", "/ops/live"),
+    ("get", "/ops/dead-letters"),
+    ("post", "/ops/dead-letters/replay"),
     ("get", "/openapi.json"),
 ];
+
+/// The routes for operators, as addresses that could be asked.
+pub(super) fn operators_routes() -> Vec<(String, String)> {
+    let is_for_operators = |path: &str| path.starts_with("/ops/") || path.ends_with("/records");
+    let routes = ROUTES
+        .into_iter()
+        .filter(|(_, path)| is_for_operators(path));
+    routes
+        .map(|(method, path)| (method.to_ascii_uppercase(), path.replace(['{', '}'], "")))
+        .collect()
+}
 
 async fn document(doors: &Doors) -> Value {
     let answer = doors.get("/openapi.json").await;

@@ -2,8 +2,11 @@
 
 mod document;
 mod looking;
+mod mails;
+mod operations;
 mod pages;
 mod reading;
+mod records;
 mod streams;
 mod table;
 
@@ -28,6 +31,8 @@ use crate::{
     core::{Core, Parts, Timeouts},
     gate::Gate,
     grpc::{self, Api},
+    intake::Intake,
+    ops::{self, Access, Feed},
     pages::PageOptions,
     place::Placing,
     rest,
@@ -37,6 +42,7 @@ use crate::{
 /// Both doors of one gateway.
 struct Doors {
     backend: Arc<Pretend>,
+    operations: Arc<ops::pretend::Pretend>,
     core: Core,
     rest: Router,
     closing: CancellationToken,
@@ -82,6 +88,10 @@ impl Doors {
     }
 
     fn with(timeouts: Timeouts) -> Self {
+        Self::with_access(timeouts, Access::Open)
+    }
+
+    fn with_access(timeouts: Timeouts, access: Access) -> Self {
         let backend = Arc::new(Pretend::default());
         let options = HubOptions {
             patience: Duration::from_millis(200),
@@ -90,11 +100,18 @@ impl Doors {
         let hub = Hub::new(backend.clone(), options);
         let closing = CancellationToken::new();
         tokio::spawn(hub.clone().run(closing.clone(), closing.clone()));
+        let operations = Arc::new(ops::pretend::Pretend::default());
+        let feed = Feed::new(backend.clone(), operations.clone());
+        tokio::spawn(feed.clone().run(closing.clone(), closing.clone()));
         let email = chassis::config::Setting::parse("user{userId}@customers.example").unwrap();
         let core = Core::new(Parts {
             backend: backend.clone(),
             gate: Gate::new(4),
             hub,
+            operations: operations.clone(),
+            feed,
+            access,
+            intake: Intake::default(),
             placing: Placing {
                 email,
                 lookup: Duration::from_millis(20),
@@ -103,6 +120,7 @@ impl Doors {
         });
         Self {
             backend,
+            operations,
             rest: rest::router(core.clone(), &PageOptions::default()).unwrap(),
             core,
             _stop: closing.clone().drop_guard(),

@@ -14,4 +14,6 @@ pub(crate) const PRICE: Name = Name::same("price");
 pub(crate) const QUANTITY: Name = Name::same("quantity");
 pub(crate) const TYPE: Name = Name::same("type");
 pub(crate) const PRODUCT_ID: Name = Name::new("product_id", "productId");
+pub(crate) const IDS: Name = Name::same("ids");
+pub(crate) const FORCE: Name = Name::same("force");
 pub(crate) const OCCURRED_AT: Name = Name::new("occurred_at", "occurredAt");

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, str::FromStr, time::Duration};
 
-use chassis::{config::Setting as _, kafka::dead_letters::DeadLetter};
+use chassis::{
+    config::Setting as _,
+    kafka::dead_letters::{self, DeadLetter},
+};
 use clap::{Args, builder::PossibleValuesParser};
 use jiff::Timestamp;
 
@@ -38,7 +41,11 @@ pub(crate) struct Filter {
 impl Filter {
     /// The services whose letters have to be read.
     pub(crate) fn services(&self) -> Vec<&str> {
-        let of_ids: BTreeSet<&str> = self.ids.iter().map(|id| id.service.as_str()).collect();
+        let of_ids: BTreeSet<&str> = self
+            .ids
+            .iter()
+            .map(|LetterId(id)| id.service.as_str())
+            .collect();
         CONSUMERS
             .into_iter()
             .filter(|name| of_ids.is_empty() || of_ids.contains(name))
@@ -60,7 +67,11 @@ impl Filter {
     pub(crate) fn admits(&self, letter: &DeadLetter) -> bool {
         let given_up = letter.record.timestamp_ms();
         let key = self.key.as_ref().map(String::as_bytes);
-        (self.ids.is_empty() || self.ids.iter().any(|id| id.names(letter)))
+        (self.ids.is_empty()
+            || self
+                .ids
+                .iter()
+                .any(|LetterId(id)| *id == letter.letter_id()))
             && (self.class.is_empty() || self.class.contains(&letter.class))
             && (key.is_none() || letter.record.key() == key)
             && self
@@ -72,36 +83,17 @@ impl Filter {
     }
 }
 
-/// Where a letter stands: `service:partition:offset`.
+/// The id of a letter of a service that consumes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LetterId {
-    service: String,
-    partition: i32,
-    offset: i64,
-}
-
-impl LetterId {
-    fn names(&self, letter: &DeadLetter) -> bool {
-        self.service == letter.service
-            && self.partition == letter.record.partition()
-            && self.offset == letter.record.offset()
-    }
-}
+pub(crate) struct LetterId(dead_letters::LetterId);
 
 impl FromStr for LetterId {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let read = || {
-            let mut parts = text.split(':');
-            let id = Self {
-                service: parts.next()?.to_owned(),
-                partition: parts.next()?.parse().ok()?,
-                offset: parts.next()?.parse().ok()?,
-            };
-            (parts.next().is_none() && CONSUMERS.contains(&&*id.service)).then_some(id)
-        };
-        read().ok_or_else(|| {
+        let id = text.parse().ok().map(Self);
+        let known = id.filter(|Self(id)| CONSUMERS.contains(&&*id.service));
+        known.ok_or_else(|| {
             let services = CONSUMERS.join(", ");
             format!("must be SERVICE:PARTITION:OFFSET with a service of {services}")
         })
@@ -140,7 +132,7 @@ mod tests {
 
     #[test]
     fn ids_name_a_service_that_consumes() {
-        let id: LetterId = "history:2:15".parse().unwrap();
+        let LetterId(id) = "history:2:15".parse().unwrap();
         assert_eq!((id.partition, id.offset), (2, 15));
         for wrong in [
             "",

@@ -4,22 +4,19 @@ mod arguments;
 mod render;
 mod replay;
 
-use std::{ops::ControlFlow, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 
 use chassis::{
     config::{Config, EXIT_CODE},
     kafka::{
         KafkaOptions,
-        dead_letters::{self, DeadLetter, Purge, Replays},
+        dead_letters::{self, DeadLetter, Found, Purge},
     },
 };
 use clap::{Subcommand, builder::PossibleValuesParser};
 use serde_json::{Value, json};
 
-use self::{
-    arguments::{Filter, LetterId, When},
-    render::Found,
-};
+use self::arguments::{Filter, LetterId, When};
 use crate::{layout::CONSUMERS, output::Format};
 
 #[derive(Debug, Subcommand)]
@@ -83,28 +80,8 @@ pub(crate) fn run(command: &DlqCommand, config: Option<&Path>, format: Format) -
 /// The letters that a filter lets through, oldest first.
 fn find(options: &KafkaOptions, filter: &Filter) -> anyhow::Result<Vec<Found>> {
     let since = filter.since.map(When::millis);
-    let mut found = Vec::new();
-    for service in filter.services() {
-        let mut letters = Vec::new();
-        let topic = KafkaOptions::dead_letters(service);
-        dead_letters::scan(options, &topic, since, |record| {
-            let letter = DeadLetter::of(service, record);
-            if filter.admits(&letter) {
-                letters.push(letter);
-            }
-            ControlFlow::Continue(())
-        })?;
-        if letters.is_empty() {
-            continue;
-        }
-        let replays = Replays::of(options, service)?;
-        found.extend(letters.into_iter().map(|letter| Found {
-            is_back: replays.contain(&letter),
-            letter,
-        }));
-    }
-    found.sort_by_key(|found| found.letter.record.timestamp_ms());
-    Ok(found)
+    let admits = |letter: &DeadLetter| filter.admits(letter);
+    dead_letters::find(options, &filter.services(), since, admits)
 }
 
 fn list(options: &KafkaOptions, filter: &Filter, format: Format) -> anyhow::Result<()> {

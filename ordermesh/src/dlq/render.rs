@@ -2,24 +2,17 @@
 
 use std::fmt::Write as _;
 
-use chassis::kafka::{Record, dead_letters::DeadLetter, headers};
+use chassis::kafka::{Record, dead_letters::Found, headers};
 use comfy_table::Table;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::{decoded, output::table};
+use crate::output::table;
 
 /// Characters of a reason that a table shows.
 const REASON: usize = 60;
 /// Bytes of a value that cannot be decoded which are shown.
 const BYTES: usize = 256;
-
-/// A letter, and whether it was put back.
-#[derive(Debug)]
-pub(super) struct Found {
-    pub(super) letter: DeadLetter,
-    pub(super) is_back: bool,
-}
 
 pub(super) fn list(found: &[Found]) -> Table {
     let mut rows = table([
@@ -135,8 +128,8 @@ fn value(record: &Record) -> Result<Value, String> {
         .text_header(headers::CE_TYPE)
         .ok_or_else(|| format!("no {} header says what it is", headers::CE_TYPE))?;
     let payload = record.payload().unwrap_or_default();
-    decoded::bytes_to_json(name, payload)
-        .map_err(|error| format!("{error:#}").escape_debug().to_string())
+    proto::json::bytes_to_json(name, payload)
+        .map_err(|error| error.to_string().escape_debug().to_string())
 }
 
 fn headers_of(record: &Record) -> impl Iterator<Item = (String, String)> {

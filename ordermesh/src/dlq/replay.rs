@@ -1,10 +1,10 @@
 //! `ordermesh dlq replay`: puts dead letters back.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use chassis::kafka::{
     KafkaOptions,
-    dead_letters::{self, DeadLetter},
+    dead_letters::{self, DeadLetter, REMEMBERED, Triage},
 };
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,10 +15,6 @@ use super::{
     find,
 };
 use crate::{layout::CONSUMERS, output::Format};
-
-/// How long services remember ids. An older event may have had its effect and be
-/// forgotten, so that its replay would have it again.
-const REMEMBERED: Duration = Duration::from_secs(45 * 24 * 60 * 60);
 
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
@@ -55,19 +51,18 @@ impl Replay {
             "say which: by id, by a filter such as --service, or --all"
         );
         let found = find(options, &self.filter)?;
-        let oldest = When::now().millis() - i64::try_from(REMEMBERED.as_millis())?;
-        let (back, waiting): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.is_back);
-        let (waiting, too_old): (Vec<_>, Vec<_>) = waiting
-            .into_iter()
-            .map(|found| found.letter)
-            .partition(|letter| self.force || letter.origin_timestamp_ms >= oldest);
+        let Triage {
+            waiting,
+            before,
+            too_old,
+        } = Triage::of(found, When::now().millis(), self.force);
         if !self.dry_run {
             self.put_back(options, &waiting, &progress(waiting.len(), format))?;
         }
         let outcome = Outcome {
             dry_run: self.dry_run,
             replayed: waiting.len(),
-            before: back.len(),
+            before: before.len(),
             too_old: too_old.len(),
         };
         format.print(&outcome.json(), &outcome);

@@ -284,7 +284,7 @@ mod tests {
             body,
             r#"{"userId":42,"products":[{"id":1,"name":"Product 1","price":8019,"quantity":2}],"paymentToken":"tok_declined"}"#
         );
-        let read: PlaceOrderRequest = crate::decoded::from_json(&body).unwrap();
+        let read: PlaceOrderRequest = proto::json::from_json(&body).unwrap();
         let sent = PlaceOrderRequest::from(order);
         assert_eq!(sent.idempotency_key.as_deref(), Some("k"));
         assert_eq!(

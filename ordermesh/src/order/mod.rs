@@ -10,6 +10,7 @@ use chassis::error::Error;
 use clap::Subcommand;
 use proto::{
     history::v1::{ListOrdersRequest, history_service_client::HistoryServiceClient},
+    json::{JsonError, from_json, to_json},
     orders::v1::{
         GetOrderRequest, OrderView, PlaceOrderRequest, WatchOrderRequest,
         order_service_client::OrderServiceClient,
@@ -21,7 +22,7 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use crate::{decoded, output::Format};
+use crate::output::Format;
 
 /// How long a server may take to be reached.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -57,6 +58,12 @@ enum Failure {
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
         Self::Answered(status.into())
+    }
+}
+
+impl From<JsonError> for Failure {
+    fn from(error: JsonError) -> Self {
+        anyhow::Error::from(error).into()
     }
 }
 
@@ -110,7 +117,7 @@ async fn place(place: arguments::Place, format: Format) -> Result<(), Failure> {
     let (request, gateway, and_watch) = place.into_request(read_order)?;
     let mut client = OrderServiceClient::new(connect(&gateway.address).await?);
     let answer = client.place_order(request).await?.into_inner();
-    format.print(&decoded::to_json(&answer)?, render::placed(&answer));
+    format.print(&to_json(&answer)?, render::placed(&answer));
     if and_watch {
         watch(&mut client, answer.order_id, format).await?;
     }
@@ -127,7 +134,7 @@ fn read_order(path: &str) -> anyhow::Result<PlaceOrderRequest> {
     } else {
         text = std::fs::read_to_string(path).with_context(|| path.to_owned())?;
     }
-    decoded::from_json(&text).with_context(|| format!("{path} is not an order"))
+    from_json(&text).with_context(|| format!("{path} is not an order"))
 }
 
 async fn watch(
@@ -153,12 +160,12 @@ async fn list(list: arguments::List, format: Format) -> Result<(), Failure> {
         page_token: list.page_token.unwrap_or_default(),
     };
     let answer = client.list_orders(request).await?.into_inner();
-    format.print(&decoded::to_json(&answer)?, render::orders(&answer));
+    format.print(&to_json(&answer)?, render::orders(&answer));
     Ok(())
 }
 
 fn print_view(view: &OrderView, format: Format) -> Result<(), Failure> {
-    format.print(&decoded::to_json(view)?, render::view(view));
+    format.print(&to_json(view)?, render::view(view));
     Ok(())
 }
 

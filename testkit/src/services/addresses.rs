@@ -52,6 +52,8 @@ impl Addresses {
             let section = service.to_ascii_uppercase();
             pairs.push((format!("{section}__GRPC_ADDRESS"), self.grpc(service)));
             pairs.push((format!("{section}__ADMIN_ADDRESS"), self.admin(service)));
+            let admin = format!("GATEWAY__{section}_ADMIN_ADDRESSES");
+            pairs.push((admin, self.admin(service)));
             if service != "gateway" {
                 pairs.push((format!("GATEWAY__{section}_ADDRESSES"), self.grpc(service)));
             }

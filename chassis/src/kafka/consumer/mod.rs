@@ -21,6 +21,7 @@
 
 mod away;
 mod context;
+mod figures;
 mod handler;
 mod ledger;
 mod pipeline;

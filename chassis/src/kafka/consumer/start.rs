@@ -104,6 +104,7 @@ pub(crate) fn start<H: Handler>(
     let watch = ClusterWatch::new(service.readiness("kafka consumer"));
     let progress = Progress::default();
     publish_status(service, &watch, &progress);
+    publish_figures(service, &watch, &instruments);
     if let Some(admission) = kafka.admission() {
         admission.subscribe(&group, &topics);
     }
@@ -229,5 +230,23 @@ fn publish_status(service: &mut Context, watch: &Arc<ClusterWatch>, progress: &P
             })
         });
         told.collect()
+    });
+}
+
+/// What was done, besides how far that is.
+fn publish_figures(
+    service: &mut Context,
+    watch: &Arc<ClusterWatch>,
+    instruments: &Arc<Instruments>,
+) {
+    let (watch, instruments) = (Arc::clone(watch), Arc::clone(instruments));
+    let kafka = service.kafka().clone();
+    service.report("consumer", move || {
+        let lag = watch.lag();
+        instruments.figures().told(|topic| {
+            let name = kafka.topic(topic);
+            let of_topic = lag.iter().filter(|((of, _), _)| *of == name);
+            of_topic.map(|(_, lag)| *lag).reduce(|sum, lag| sum + lag)
+        })
     });
 }

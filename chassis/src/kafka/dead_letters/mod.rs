@@ -8,16 +8,16 @@
 //!   own bytes, key and headers. The same failure is put back once, however often
 //!   that is asked for.
 
+mod find;
 mod purge;
 mod replay;
-mod scan;
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 pub use self::{
+    find::{Found, Late, Newest, find, named, newest},
     purge::{Purge, purge},
-    replay::{Replays, replay},
-    scan::scan,
+    replay::{REMEMBERED, Replays, Triage, replay},
 };
 use super::{KafkaOptions, PoisonClass, Record, headers};
 
@@ -84,15 +84,66 @@ impl DeadLetter {
         }
     }
 
-    /// Where it stands: `service:partition:offset`.
+    /// Where it stands, as a text.
     pub fn id(&self) -> String {
-        let (partition, offset) = (self.record.partition(), self.record.offset());
-        format!("{}:{partition}:{offset}", self.service)
+        self.letter_id().to_string()
+    }
+
+    /// Where it stands.
+    pub fn letter_id(&self) -> LetterId {
+        LetterId {
+            service: self.service.clone(),
+            partition: self.record.partition(),
+            offset: self.record.offset(),
+        }
     }
 
     /// The classes that services give.
     pub fn classes() -> impl Iterator<Item = &'static str> {
         PoisonClass::ALL.into_iter().map(PoisonClass::as_str)
+    }
+}
+
+/// Where a letter stands: `service:partition:offset`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LetterId {
+    /// The service that gave it up.
+    pub service: String,
+    /// The partition of its dead-letter topic.
+    pub partition: i32,
+    /// The offset there.
+    pub offset: i64,
+}
+
+impl fmt::Display for LetterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.service, self.partition, self.offset)
+    }
+}
+
+/// A text that is no letter's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be SERVICE:PARTITION:OFFSET")]
+pub struct InvalidLetterId;
+
+impl FromStr for LetterId {
+    type Err = InvalidLetterId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidLetterId> {
+        let mut parts = text.split(':');
+        let mut next = || parts.next().ok_or(InvalidLetterId);
+        let (service, partition, offset) = (next()?, next()?, next()?);
+        let id = Self {
+            service: service.to_owned(),
+            partition: partition.parse().map_err(|_| InvalidLetterId)?,
+            offset: offset.parse().map_err(|_| InvalidLetterId)?,
+        };
+        // A letter has one id: no sign, no leading zero.
+        if parts.next().is_none() && id.to_string() == text && id.partition >= 0 && id.offset >= 0 {
+            Ok(id)
+        } else {
+            Err(InvalidLetterId)
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Forgets dead letters.
 
-use std::{collections::BTreeMap, ops::ControlFlow, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Context as _;
 use rdkafka::{
@@ -9,8 +9,10 @@ use rdkafka::{
     client::DefaultClientContext,
 };
 
-use super::scan;
-use crate::kafka::KafkaOptions;
+use crate::kafka::{
+    KafkaOptions,
+    reader::{self, From, Stretch, Then},
+};
 
 /// How long the cluster may take to answer.
 const ANSWER: Duration = Duration::from_secs(15);
@@ -31,22 +33,19 @@ impl Purge {
     pub fn before(options: &KafkaOptions, service: &str, before_ms: i64) -> anyhow::Result<Self> {
         let mut purge = Self::default();
         let mut closed: BTreeMap<i32, bool> = BTreeMap::new();
-        scan(
-            options,
-            &KafkaOptions::dead_letters(service),
-            None,
-            |letter| {
-                let is_closed = closed.entry(letter.partition()).or_default();
-                *is_closed |= letter.timestamp_ms() >= before_ms;
-                if !*is_closed {
-                    purge.letters += 1;
-                    purge
-                        .keep_from
-                        .insert(letter.partition(), letter.offset() + 1);
-                }
-                ControlFlow::Continue(())
-            },
-        )?;
+        let stretch = Stretch::of(KafkaOptions::dead_letters(service), From::Beginning);
+        reader::read(options, &[stretch], None, |letter| {
+            let is_closed = closed.entry(letter.partition()).or_default();
+            *is_closed |= letter.timestamp_ms() >= before_ms;
+            if *is_closed {
+                return Then::Enough;
+            }
+            purge.letters += 1;
+            purge
+                .keep_from
+                .insert(letter.partition(), letter.offset() + 1);
+            Then::Next
+        })?;
         Ok(purge)
     }
 }

@@ -1,6 +1,9 @@
 //! Puts dead letters back, to the service that gave them up.
 
-use std::{collections::HashSet, ops::ControlFlow, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use rdkafka::{
@@ -8,8 +11,18 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord},
 };
 
-use super::{DeadLetter, Origin, origin, scan};
-use crate::kafka::{KafkaOptions, Record, headers};
+use super::{DeadLetter, Found, Late, Origin, origin};
+use crate::kafka::{
+    KafkaOptions, Record, headers,
+    reader::{self, From, Stretch, Then},
+};
+
+/// How long services remember ids. An older event may have had its effect and be
+/// forgotten, so that its replay would have it again.
+pub const REMEMBERED: Duration = Duration::from_secs(45 * 24 * 60 * 60);
+
+/// How far clocks of those who write may differ, amply.
+const CLOCKS: i64 = 5 * 60 * 1_000;
 
 /// How long one record may take.
 const DELIVERY: Duration = Duration::from_secs(15);
@@ -23,27 +36,81 @@ const OF_THE_FAILURE: [&str; 5] = [
     headers::DLQ_REPLAYS,
 ];
 
-/// What was put back to a service so far.
+/// What was put back to services.
 #[derive(Debug, Default)]
-pub struct Replays(HashSet<(Origin, u32)>);
+pub struct Replays(HashSet<(String, Origin, u32)>);
 
 impl Replays {
-    /// Reads a service's replay topic. Blocks.
-    pub fn of(options: &KafkaOptions, service: &str) -> anyhow::Result<Self> {
+    /// Reads services' replay topics, each from its time on (milliseconds since the Unix
+    /// epoch). Blocks, until the deadline at most.
+    pub fn since(
+        options: &KafkaOptions,
+        services: &BTreeMap<String, i64>,
+        deadline: Option<Instant>,
+    ) -> anyhow::Result<Self> {
         let mut replays = HashSet::new();
-        scan(options, &KafkaOptions::replays(service), None, |record| {
-            if let Some(origin) = origin(&record) {
-                replays.insert((origin, count(&record)));
+        let stretches: Vec<Stretch> = services
+            .iter()
+            .map(|(service, since)| {
+                let from = From::Since(since.saturating_sub(CLOCKS).max(0));
+                Stretch::of(KafkaOptions::replays(service), from)
+            })
+            .collect();
+        if stretches.is_empty() {
+            return Ok(Self::default());
+        }
+        let read = reader::read(options, &stretches, deadline, |record| {
+            let service = services
+                .keys()
+                .find(|service| KafkaOptions::replays(service) == record.topic());
+            if let (Some(service), Some(origin)) = (service, origin(&record)) {
+                replays.insert((service.clone(), origin, count(&record)));
             }
-            ControlFlow::Continue(())
+            Then::Next
         })?;
+        anyhow::ensure!(read.complete, Late);
         Ok(Self(replays))
     }
 
     /// Whether this failure was put back already.
     pub fn contain(&self, letter: &DeadLetter) -> bool {
-        self.0
-            .contains(&(letter.origin.clone(), letter.replays + 1))
+        let failure = (
+            letter.service.clone(),
+            letter.origin.clone(),
+            letter.replays + 1,
+        );
+        self.0.contains(&failure)
+    }
+}
+
+/// What becomes of letters that somebody wants put back.
+#[derive(Debug, Clone, Default)]
+pub struct Triage {
+    /// They can be.
+    pub waiting: Vec<DeadLetter>,
+    /// They were before.
+    pub before: Vec<DeadLetter>,
+    /// Services no longer know whether they took effect; see [`REMEMBERED`].
+    pub too_old: Vec<DeadLetter>,
+}
+
+impl Triage {
+    /// As of now, in milliseconds since the Unix epoch. `force` puts back old ones, too.
+    pub fn of(found: Vec<Found>, now_ms: i64, force: bool) -> Self {
+        let remembered = i64::try_from(REMEMBERED.as_millis()).unwrap_or(i64::MAX);
+        let oldest = now_ms.saturating_sub(remembered);
+        let mut triage = Self::default();
+        for Found { letter, is_back } in found {
+            let pile = if is_back {
+                &mut triage.before
+            } else if force || letter.origin_timestamp_ms >= oldest {
+                &mut triage.waiting
+            } else {
+                &mut triage.too_old
+            };
+            pile.push(letter);
+        }
+        triage
     }
 }
 
@@ -55,8 +122,7 @@ fn count(record: &Record) -> u32 {
 /// Puts letters of one service back, at most so many a second, and tells of each
 /// when it is. Returns once every in-sync replica has them.
 ///
-/// Who calls this twice with the same letters puts them back twice; see
-/// [`Replays::contain`]. Their effects happen once all the same.
+/// Who calls this twice with the same letters puts them back twice; see [`Triage`]. Their effects happen once all the same.
 pub async fn replay(
     options: &KafkaOptions,
     service: &str,

@@ -22,6 +22,7 @@ pub(super) fn page(api: &OpenApi) -> anyhow::Result<Template> {
         description: "Every operation of Ordermesh's REST API, with its parameters and answers.",
         styles: &["reference.css"],
         scripts: &["copy.js"],
+        frames: false,
         values: serde_json::to_value(model::Reference::of(&document))?,
     })
 }

@@ -84,6 +84,46 @@ impl<'p, 'de> Object<'p, 'de> {
         }
     }
 
+    /// A truth value.
+    pub(crate) fn flag(&mut self, name: Name, violations: &mut Violations) -> Option<bool> {
+        match self.take(name, violations)? {
+            Json::Bool(flag) => Some(flag),
+            other => {
+                let rule = format_args!("must be true or false, not {}", other.kind());
+                violations.add(self.path.field(name), rule);
+                None
+            }
+        }
+    }
+
+    /// A list of texts. What is no text is told and left out.
+    pub(crate) fn texts(
+        &mut self,
+        name: Name,
+        violations: &mut Violations,
+    ) -> Option<Vec<(usize, Cow<'de, str>)>> {
+        let path = self.path.field(name);
+        let items = match self.take(name, violations)? {
+            Json::List(items) => items,
+            other => {
+                violations.add(path, format_args!("must be a list, not {}", other.kind()));
+                return None;
+            }
+        };
+        let texts = items
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, item)| match item {
+                Json::Text(text) => Some((index, text)),
+                other => {
+                    let rule = format_args!("must be a text, not {}", other.kind());
+                    violations.add(path.item(index), rule);
+                    None
+                }
+            });
+        Some(texts.collect())
+    }
+
     /// A list of objects, each read with its path. One that is no object gives
     /// the default: what is wrong with it is told already.
     pub(crate) fn objects<T: Default>(

@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Json<'de> {
     Null,
-    Bool,
+    Bool(bool),
     /// A whole number; one beyond 64 bits is at the end of their range, and so
     /// outside of every bound of ours.
     Integer(i64),
@@ -25,7 +25,7 @@ impl Json<'_> {
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
-            Self::Bool => "a truth value",
+            Self::Bool(_) => "a truth value",
             Self::Integer(_) => "a number",
             Self::Fraction => "a number with a fraction",
             Self::Text(_) => "a text",
@@ -54,8 +54,8 @@ impl<'de> Visitor<'de> for Tree {
         Ok(Json::Null)
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Json<'de>, E> {
-        Ok(Json::Bool)
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<Json<'de>, E> {
+        Ok(Json::Bool(flag))
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<Json<'de>, E> {

@@ -11,7 +11,9 @@ pub(crate) mod names;
 mod order;
 mod payment;
 mod problem;
+mod records;
 mod request;
+mod services;
 mod time;
 
 pub(crate) use analytics::{
@@ -19,11 +21,13 @@ pub(crate) use analytics::{
 };
 pub(crate) use names::{BucketWidth, ProductRanking};
 pub(crate) use order::{Order, OrderAccepted, OrderPage, OrderView};
-pub(crate) use payment::{Notification, NotificationPage, Payment};
+pub(crate) use payment::{Mail, Notification, NotificationPage, Payment};
 pub(crate) use problem::Problem;
+pub(crate) use records::{DeadLetters, OrderRecords, Replayed};
 #[cfg(test)]
 pub(crate) use request::ProductRequest;
 pub(crate) use request::{EventAccepted, EventRequest, OrderRequest, event_draft, order_draft};
+pub(crate) use services::Services;
 pub(crate) use time::{TIME_RULE, Time, parse_time};
 
 use chassis::error::Error;

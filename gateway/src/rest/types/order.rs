@@ -173,7 +173,7 @@ impl TryFrom<orders::v1::OrderView> for OrderView {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OrderPage {
     /// At most `pageSize` orders.
-    orders: Vec<Order>,
+    pub(crate) orders: Vec<Order>,
     /// For the next page; empty at the end.
     next_page_token: String,
 }

@@ -113,6 +113,27 @@ impl TryFrom<notifier::v1::Notification> for Notification {
     }
 }
 
+/// One mail with its text.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Mail {
+    #[serde(flatten)]
+    notification: Notification,
+    /// What it says, as plain text.
+    text_body: String,
+}
+
+impl TryFrom<notifier::v1::Notification> for Mail {
+    type Error = Error;
+
+    fn try_from(mut mail: notifier::v1::Notification) -> Result<Self, Error> {
+        Ok(Self {
+            text_body: std::mem::take(&mut mail.text_body),
+            notification: mail.try_into()?,
+        })
+    }
+}
+
 /// A page of mails, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -70,6 +70,10 @@ pub(crate) enum ProblemReason {
     DeadlineExceeded,
     /// There is no such thing, or not yet.
     NotFound,
+    /// The operator's token is missing or wrong.
+    Unauthenticated,
+    /// The gateway has no operator's token, so this is closed.
+    PermissionDenied,
     /// A service behind the gateway is away.
     DependencyUnavailable,
     /// A mistake of ours.

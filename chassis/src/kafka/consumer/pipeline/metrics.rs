@@ -14,7 +14,10 @@ use opentelemetry::{
 use tower::{Service, ServiceExt as _};
 
 use super::{Batch, Settled, Stopped};
-use crate::{grpc::SECONDS, kafka::consumer::handler::PoisonClass};
+use crate::{
+    grpc::SECONDS,
+    kafka::consumer::{figures::Figures, handler::PoisonClass},
+};
 
 /// Instruments of a consumer. Labels are topics and classes: bounded.
 pub(in super::super) struct Instruments {
@@ -25,6 +28,7 @@ pub(in super::super) struct Instruments {
     duration: Histogram<f64>,
     age: Histogram<f64>,
     rebalances: Counter<u64>,
+    figures: Figures,
 }
 
 impl Instruments {
@@ -65,6 +69,7 @@ impl Instruments {
                 .u64_counter("ordermesh.consumer.rebalances")
                 .with_description("Times that the group dealt out its partitions anew")
                 .build(),
+            figures: Figures::new(topics),
         };
         // A counter that begins at 1 is no increase to who reads it: the first dead
         // letter must be one.
@@ -78,6 +83,11 @@ impl Instruments {
         Arc::new(instruments)
     }
 
+    /// The same for operators.
+    pub(in super::super) fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
     pub(in super::super) fn rebalanced(&self) {
         self.rebalances.add(1, &[]);
     }
@@ -89,16 +99,19 @@ impl Instruments {
             let age = u32::try_from(now.saturating_sub(*since)).unwrap_or(0);
             let topic = std::slice::from_ref(topic);
             self.age.record(f64::from(age) / 1_000.0, topic);
+            self.figures.aged(age);
         }
     }
 
     pub(super) fn retried(&self, topic: &str) {
         self.retries.add(1, &[destination(topic)]);
+        self.figures.retried(topic);
     }
 
     pub(super) fn dead(&self, topic: &str, class: PoisonClass) {
         let class = KeyValue::new("class", class.as_str());
         self.dead.add(1, &[destination(topic), class]);
+        self.figures.dead(topic);
     }
 }
 
@@ -138,7 +151,8 @@ where
     fn call(&mut self, batch: Batch) -> Self::Future {
         let mut this = self.clone();
         Box::pin(async move {
-            let topic = destination(&batch.lane.topic);
+            let lane = Arc::clone(&batch.lane);
+            let topic = destination(&lane.topic);
             let start = Instant::now();
             this.instruments
                 .batch
@@ -153,6 +167,8 @@ where
             let settled = this.inner.ready().await?.call(batch).await?;
             let instruments = &this.instruments;
             instruments.settled(&since, &topic);
+            let figures = &instruments.figures;
+            figures.settled(&lane.topic, settled.done + settled.dead);
             instruments
                 .duration
                 .record(start.elapsed().as_secs_f64(), std::slice::from_ref(&topic));

@@ -3,14 +3,13 @@
 
 mod kinds;
 
-use std::{collections::BTreeMap, ops::ControlFlow, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Context as _;
 use chassis::{
     fault::Point,
     kafka::{
-        KafkaOptions,
-        dead_letters::{DeadLetter, Replays, replay, scan},
+        dead_letters::{DeadLetter, Replays, find, replay},
         headers,
     },
 };
@@ -227,13 +226,8 @@ async fn letters(
 ) -> anyhow::Result<Vec<DeadLetter>> {
     let options = world.footing.kafka()?;
     tokio::task::spawn_blocking(move || {
-        let mut letters = Vec::new();
-        let topic = KafkaOptions::dead_letters(service);
-        scan(&options, &topic, Some(since), |record| {
-            letters.push(DeadLetter::of(service, record));
-            ControlFlow::Continue(())
-        })?;
-        anyhow::Ok(letters)
+        let found = find(&options, &[service], Some(since), |_| true)?;
+        anyhow::Ok(found.into_iter().map(|found| found.letter).collect())
     })
     .await?
 }
@@ -263,7 +257,9 @@ async fn replayed(world: &World, since: i64) -> anyhow::Result<String> {
         .await?;
         let again = self::letters(world, service, baseline.since_ms).await?;
         let (options, of) = (options.clone(), service);
-        let replays = tokio::task::spawn_blocking(move || Replays::of(&options, of)).await??;
+        let of = [(of.to_owned(), 0)].into();
+        let replays =
+            tokio::task::spawn_blocking(move || Replays::since(&options, &of, None)).await??;
         for letter in &letters {
             anyhow::ensure!(replays.contain(letter), "{} is back", letter.id());
             let same = again.iter().filter(|one| one.origin == letter.origin);

@@ -5,29 +5,42 @@
 
 use std::sync::LazyLock;
 
-use anyhow::Context as _;
-use prost::{Message, Name};
+use prost::{DecodeError, Message, Name};
 use prost_reflect::{
     DescriptorPool, DeserializeOptions, DynamicMessage, MessageDescriptor, SerializeOptions, Value,
 };
 
 /// All schemas, read once: a constant in another form, not state.
 static SCHEMAS: LazyLock<Option<DescriptorPool>> =
-    LazyLock::new(|| DescriptorPool::decode(proto::DESCRIPTORS).ok());
+    LazyLock::new(|| DescriptorPool::decode(crate::DESCRIPTORS).ok());
 
-fn descriptor<M: Name>() -> anyhow::Result<MessageDescriptor> {
+/// A message could not be shown, or read.
+#[derive(Debug, thiserror::Error)]
+pub enum JsonError {
+    /// There is no such message among the schemas.
+    #[error("no schema of {0:?}")]
+    Unknown(String),
+    /// The bytes are not those of the message.
+    #[error(transparent)]
+    Bytes(#[from] DecodeError),
+    /// The JSON is not that of the message.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
+fn descriptor<M: Name>() -> Result<MessageDescriptor, JsonError> {
     named(&M::full_name())
 }
 
-fn named(name: &str) -> anyhow::Result<MessageDescriptor> {
+fn named(name: &str) -> Result<MessageDescriptor, JsonError> {
     SCHEMAS
         .as_ref()
         .and_then(|schemas| schemas.get_message_by_name(name))
-        .with_context(|| format!("no schema of {name:?}"))
+        .ok_or_else(|| JsonError::Unknown(name.to_owned()))
 }
 
 /// A message as JSON, private fields masked.
-pub(crate) fn to_json<M: Message + Name>(message: &M) -> anyhow::Result<serde_json::Value> {
+pub fn to_json<M: Message + Name>(message: &M) -> Result<serde_json::Value, JsonError> {
     json_of(DynamicMessage::decode(
         descriptor::<M>()?,
         &*message.encode_to_vec(),
@@ -36,11 +49,11 @@ pub(crate) fn to_json<M: Message + Name>(message: &M) -> anyhow::Result<serde_js
 
 /// The bytes of a message, of which only the name is known, as JSON, private
 /// fields masked.
-pub(crate) fn bytes_to_json(name: &str, bytes: &[u8]) -> anyhow::Result<serde_json::Value> {
+pub fn bytes_to_json(name: &str, bytes: &[u8]) -> Result<serde_json::Value, JsonError> {
     json_of(DynamicMessage::decode(named(name)?, bytes)?)
 }
 
-fn json_of(mut dynamic: DynamicMessage) -> anyhow::Result<serde_json::Value> {
+fn json_of(mut dynamic: DynamicMessage) -> Result<serde_json::Value, JsonError> {
     mask(&mut dynamic);
     let options = SerializeOptions::new()
         .stringify_64_bit_integers(false)
@@ -49,7 +62,7 @@ fn json_of(mut dynamic: DynamicMessage) -> anyhow::Result<serde_json::Value> {
 }
 
 /// A message from JSON; unknown fields are mistakes.
-pub(crate) fn from_json<M: Message + Name + Default>(json: &str) -> anyhow::Result<M> {
+pub fn from_json<M: Message + Name + Default>(json: &str) -> Result<M, JsonError> {
     let mut reader = serde_json::Deserializer::from_str(json);
     let options = DeserializeOptions::new().deny_unknown_fields(true);
     let dynamic =
@@ -80,9 +93,8 @@ fn mask(message: &mut DynamicMessage) {
 
 #[cfg(test)]
 mod tests {
-    use proto::orders::v1::{OrderView, PlaceOrderRequest};
-
     use super::*;
+    use crate::orders::v1::{OrderView, PlaceOrderRequest};
 
     #[test]
     fn the_readmes_order_is_read_and_unknown_fields_are_not() {
@@ -95,7 +107,7 @@ mod tests {
     #[test]
     fn numbers_stay_numbers_and_addresses_are_masked_at_any_depth() {
         let mut view = OrderView::default();
-        view.notifications.push(proto::notifier::v1::Notification {
+        view.notifications.push(crate::notifier::v1::Notification {
             user_id: 42,
             recipient: "jane@example.com".into(),
             ..Default::default()
