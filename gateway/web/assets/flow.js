@@ -5,7 +5,7 @@
 
 import { drawn, write } from "./dom.js";
 import { count, perSecond } from "./format.js";
-import { READERS, SERVICES, TOPICS, writtenBy } from "./topology.js";
+import { READERS, SERVICES, TOPICS, isBacklog, writtenBy } from "./topology.js";
 
 /** Sizes in CSS pixels; columns are parts of the width, so texts keep their size. */
 const FIRST = 84;
@@ -76,7 +76,7 @@ export class Flow {
         if (!place) continue;
         const isAway = service.state === "unreachable" || service.state === "unknown";
         if (!isAway && topic.perSecond > 0) moving.add(topic.topic);
-        const behind = topic.lag > 0 ? ` · ${count(topic.lag)} behind` : "";
+        const behind = isBacklog(topic.lag, topic.perSecond) ? ` · ${count(topic.lag)} behind` : "";
         write(place.text, isAway ? "not known" : `${perSecond(topic.perSecond)}${behind}`);
         place.tap.setAttribute("class", isAway ? "away" : behind ? "late" : "");
       }

@@ -4,7 +4,7 @@ import { element, write } from "./dom.js";
 import { count, counted, duration, perSecond, uptime } from "./format.js";
 import { keyed } from "./keyed.js";
 import { badge, word } from "./status.js";
-import { TOPICS, writtenBy } from "./topology.js";
+import { TOPICS, isBacklog, writtenBy } from "./topology.js";
 
 /** What is shown of a service whose news do not come any more. */
 const LOST = { reasons: ["not known while the gateway is away"], state: "unknown" };
@@ -92,19 +92,20 @@ class Card {
     this.figures(service, accepted);
     this.traffic(service, accepted);
     const { instances, version } = service;
-    const up = service.uptimeSeconds == null ? [] : [`up ${uptime(service.uptimeSeconds)}`];
+    const up = service.uptimeSeconds == null ? [] : [`up\u00a0${uptime(service.uptimeSeconds)}`];
     const parts = [counted(instances ?? 0, "instance"), ...(version ? [`v${version}`] : []), ...up];
     write(this.about, service.state === "unreachable" ? "" : parts.join(" · "));
   }
 
-  figures({ name, lag, age, retries, deadLetters }, accepted) {
+  figures({ name, lag, age, retries, deadLetters, topics }, accepted) {
     const known = (value, format) => (value == null ? "–" : format(value));
     if (name === "gateway") {
       this.fact("Accepted", known(accepted, perSecond));
       this.fact("Doors", "REST, gRPC");
       return;
     }
-    this.fact("Lag", known(lag, count), lag > 0);
+    const isLate = topics.some((topic) => isBacklog(topic.lag, topic.perSecond));
+    this.fact("Lag", known(lag, count), isLate);
     this.fact("Event age p50", known(age?.p50Ms, duration));
     this.fact("Event age p99", known(age?.p99Ms, duration));
     this.fact("Retries", known(retries, count), retries > 0);
@@ -149,7 +150,7 @@ class Card {
         return {
           node: element("li", {}, element("span", {}, what), " ", rate),
           update([, much, lag]) {
-            const behind = lag > 0 ? ` · ${count(lag)} behind` : "";
+            const behind = isBacklog(lag, much) ? ` · ${count(lag)} behind` : "";
             write(rate, much === undefined ? "" : isAway ? "not known" : perSecond(much) + behind);
           },
         };

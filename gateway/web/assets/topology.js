@@ -22,3 +22,11 @@ export const READERS = {
 
 /** The topics that a service writes. */
 export const writtenBy = (service) => TOPICS.filter(({ writer }) => writer === service);
+
+/** A reader that works is a moment behind: what it has read counts once it is committed. */
+const MOMENT = 10;
+/** So few are no backlog at any rate. */
+const FEW = 100;
+
+/** Whether so many records not read yet are a backlog, at so many a second: all that nobody reads is. */
+export const isBacklog = (lag, perSecond) => lag > (perSecond > 0 ? Math.max(FEW, MOMENT * perSecond) : 0);
