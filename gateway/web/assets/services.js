@@ -93,7 +93,8 @@ class Card {
     this.traffic(service, accepted);
     const { instances, version } = service;
     const up = service.uptimeSeconds == null ? [] : [`up\u00a0${uptime(service.uptimeSeconds)}`];
-    const parts = [counted(instances ?? 0, "instance"), ...(version ? [`v${version}`] : []), ...up];
+    const several = instances === 1 ? [] : [counted(instances, "instance")];
+    const parts = [...several, ...(version ? [`v${version}`] : []), ...up];
     write(this.about, service.state === "unreachable" ? "" : parts.join(" · "));
   }
 
