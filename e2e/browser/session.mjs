@@ -39,6 +39,8 @@ export class Session {
     this.browser = browser;
     this.complaints = [];
     this.losesConnections = false;
+    /** What the browser says of answers that a scenario is after, such as a refusal. */
+    this.expected = [];
     this.answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
   }
 
@@ -47,6 +49,10 @@ export class Session {
     const context = await this.browser.newContext({ locale: "en-US", viewport: WIDE, ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(20_000);
+    page.on("dialog", (dialog) => {
+      this.complaints.push(`${path}: a dialog says ${dialog.message()}`);
+      dialog.dismiss();
+    });
     page.on("pageerror", (error) => this.complaints.push(`${path}: ${error}`));
     page.on("console", (message) => {
       if (message.type() === "error" || message.type() === "warning") {
@@ -68,6 +74,26 @@ export class Session {
     return (await fetch(this.base + path)).json();
   }
 
+  /** Sends JSON to the API, past the browser. */
+  async send(path, body) {
+    const headers = { "content-type": "application/json" };
+    const answer = await fetch(this.base + path, { method: "POST", headers, body: JSON.stringify(body) });
+    assert.ok(answer.ok, `${path}: ${answer.status}`);
+    return answer.json();
+  }
+
+  /** What the test gives a scenario in its environment. */
+  given(name) {
+    const value = process.env[name];
+    assert.ok(value, `the scenario needs ${name}`);
+    return value;
+  }
+
+  /** A refusal that a scenario is after: the browser tells of it, and may. */
+  expectStatus(status) {
+    this.expected.push(new RegExp(`responded with a status of ${status}\\b`));
+  }
+
   /** Has something done outside, and waits until it is. */
   async ask(what) {
     console.log(`ask ${what}`);
@@ -76,7 +102,8 @@ export class Session {
   }
 
   expectQuiet() {
-    const complaints = this.complaints.filter((text) => !(this.losesConnections && LOST.test(text)));
+    const may = [...this.expected, ...(this.losesConnections ? [LOST] : [])];
+    const complaints = this.complaints.filter((text) => !may.some((pattern) => pattern.test(text)));
     assert.deepEqual(complaints, []);
   }
 

@@ -6,8 +6,7 @@ export const add = (page, product) =>
 export const checkOut = (page) => page.getByRole("button", { name: "Checkout" }).click();
 
 /** Waits for a stage of the order, by how it is told. */
-export const stage = (page, text) =>
-  page.locator(".stage.reached").filter({ hasText: text }).waitFor();
+export const stage = (page, text) => page.locator(".stage.reached").filter({ hasText: text }).waitFor();
 
 /** The order that the page shows. */
 export async function orderId(page) {
@@ -15,9 +14,12 @@ export async function orderId(page) {
   return page.locator("#order-id").innerText();
 }
 
-/** A customer that no other test has. */
+/** The number of a customer that no other test has. */
+export const newCustomer = () => Math.floor(Math.random() * 1e12) + 1e6;
+
+/** Orders as a customer that no other test has. */
 export async function asNewCustomer(page) {
-  const customer = String(Math.floor(Math.random() * 1e12) + 1e6);
+  const customer = String(newCustomer());
   await page.getByLabel("Customer number").fill(customer);
   return customer;
 }

@@ -3,12 +3,21 @@
 
 import assert from "node:assert/strict";
 
+import { MARKUP, isLive, placeElsewhere, untilFinal } from "../console.mjs";
 import { PHONE, WIDE } from "../session.mjs";
 import { add, checkOut, stage } from "../shop.mjs";
 
 const PAGES = ["/", "/docs", "/docs/grpc"];
 
+/** The longest name there may be, without a place to break it. */
+const LONG = "unbroken".repeat(25);
+
 export default async function (session) {
+  const { orderId } = await placeElsewhere(session, [
+    { id: 1, name: MARKUP, price: 999 },
+    { id: 2, name: LONG, price: 499 },
+  ]);
+  await untilFinal(session, orderId);
   for (const colorScheme of ["light", "dark"]) {
     for (const viewport of [WIDE, PHONE]) {
       const what = `${colorScheme}, ${viewport.width} px`;
@@ -27,8 +36,36 @@ export default async function (session) {
       await session.expectAccessible(page, `an order, ${what}`);
       await expectNothingSticksOut(page, `an order, ${what}`);
       await page.context().close();
+      await operator(session, orderId, { colorScheme, viewport }, what);
     }
   }
+}
+
+/** The console's pages, with everything open that can be. */
+async function operator(session, orderId, options, what) {
+  for (const [path, open] of [
+    ["/console", openOverview],
+    [`/console/orders/${orderId}`, openOrder],
+    ["/console/dead-letters", isLive],
+  ]) {
+    const page = await session.page(path, { ...options, reducedMotion: "reduce" });
+    await open(page);
+    await session.expectAccessible(page, `${path}, ${what}`);
+    await expectNothingSticksOut(page, `${path}, ${what}`);
+    await page.context().close();
+  }
+}
+
+async function openOverview(page) {
+  await isLive(page);
+  await page.locator("#orders tbody tr").first().waitFor();
+  await page.getByText("As a table").click();
+}
+
+async function openOrder(page) {
+  await page.locator("#mail-list summary").first().click();
+  await page.locator("#records summary").first().click();
+  await page.getByLabel("Payload").waitFor();
 }
 
 async function expectNothingSticksOut(page, what) {

@@ -1,4 +1,4 @@
-// The whole checkout without a mouse.
+// The whole checkout without a mouse, and on to the mail that came of it.
 
 import assert from "node:assert/strict";
 
@@ -23,11 +23,17 @@ export default async function (session) {
   await page.keyboard.press("Enter");
   await stage(page, "1 mail sent");
   await tabTo(page, "Mails");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/console\/orders\/[0-9a-f-]{36}#mails$/);
+  await page.locator("#mail-list summary").waitFor();
+  await tabTo(page, "Your order of Desk lamp");
+  await page.keyboard.press("Enter");
+  await page.frameLocator(".mail-frame").getByText("Desk lamp").first().waitFor();
 }
 
 async function tabTo(page, name) {
   for (let stop = 0; stop < STOPS; stop += 1) {
-    if ((await focused(page)) === name) return;
+    if ((await focused(page)).startsWith(name)) return;
     await page.keyboard.press("Tab");
   }
   assert.fail(`no Tab leads to ${name}`);

@@ -2,11 +2,12 @@
 
 const formats = new Map();
 
-function moneyFormat(currency) {
-  if (!formats.has(currency)) {
-    formats.set(currency, new Intl.NumberFormat(undefined, { style: "currency", currency }));
+function moneyFormat(currency, more = {}) {
+  const key = `${currency} ${more.notation ?? ""}`;
+  if (!formats.has(key)) {
+    formats.set(key, new Intl.NumberFormat(undefined, { style: "currency", currency, ...more }));
   }
-  return formats.get(currency);
+  return formats.get(key);
 }
 
 /**
@@ -17,6 +18,18 @@ export function money(minor, currency) {
   const format = moneyFormat(currency);
   const digits = format.resolvedOptions().maximumFractionDigits;
   return format.format(minor / 10 ** digits);
+}
+
+/** From here on an amount is told in short, in minor units. */
+const LARGE = 1e9;
+
+/** An amount where there is little room: "$28.2M". */
+export function briefMoney(minor, currency) {
+  if (minor < LARGE) return money(minor, currency);
+  const digits = moneyFormat(currency).resolvedOptions().maximumFractionDigits;
+  return moneyFormat(currency, { notation: "compact", maximumFractionDigits: 1 }).format(
+    minor / 10 ** digits,
+  );
 }
 
 const whole = new Intl.NumberFormat();
@@ -45,3 +58,50 @@ export function instant(text) {
   const whole = Date.parse(text.replace(fraction[0], ""));
   return whole + Number(`0${fraction[0]}`) * 1000;
 }
+
+const small = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
+/** How often a second: "3.2/s". */
+export const perSecond = (number) => `${number < 100 ? small.format(number) : count(Math.round(number))}/s`;
+
+const percent = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 0 });
+/** A part of a whole: "42%"; nothing of nothing is nothing. */
+export const share = (part, all) => percent.format(all > 0 ? part / all : 0);
+
+const clockFormat = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const dayFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const minuteFormat = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+
+const exactFormat = new Intl.DateTimeFormat(undefined, {
+  year: "numeric",
+  month: "short",
+  day: "numeric",
+  hour: "numeric",
+  minute: "2-digit",
+  second: "2-digit",
+  fractionalSecondDigits: 3,
+});
+
+/** A point in time to the millisecond. */
+export const exactTime = (text) => exactFormat.format(new Date(text));
+
+/** The time of day to the minute. */
+export const minute = (milliseconds) => minuteFormat.format(milliseconds);
+
+/** A point in time: today the time of day is enough. */
+export function pointInTime(text) {
+  const date = new Date(text);
+  const isToday = date.toDateString() === new Date().toDateString();
+  return (isToday ? clockFormat : dayFormat).format(date);
+}
+
+/** How long something has been up: "12 s", "5 min", "3 h", "2 d". */
+export function uptime(seconds) {
+  if (seconds < 60) return `${seconds}\u00a0s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}\u00a0min`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)}\u00a0h`;
+  return `${Math.floor(seconds / 86400)}\u00a0d`;
+}
+
+/** One of something, or several: "1 order", "2 orders". */
+export const counted = (number, one, several = `${one}s`) =>
+  `${count(number)} ${number === 1 ? one : several}`;

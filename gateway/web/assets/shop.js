@@ -6,9 +6,9 @@ import { duration, money } from "./format.js";
 import { follow } from "./order-events.js";
 import { newKey, place } from "./place.js";
 import { Timeline } from "./timeline.js";
+import { traceAddress } from "./trace.js";
 
-const main = byId("main");
-const currency = main.dataset.currency;
+const currency = byId("main").dataset.currency;
 const products = new Map();
 for (const good of document.querySelectorAll(".good")) {
   const product = {
@@ -133,16 +133,13 @@ function tell(text) {
 }
 
 function showLinks(orderId, traceId) {
-  const order = `/orders/${orderId}`;
+  const order = `/console/orders/${encodeURIComponent(orderId)}`;
   const links = [
     element("a", { href: order }, "Details"),
-    element("a", { href: `${order}/notifications` }, "Mails"),
+    element("a", { href: `${order}#mails` }, "Mails"),
   ];
-  const pattern = main.dataset.traceUrl;
-  if (pattern && traceId) {
-    const trace = pattern.replace("{traceId}", encodeURIComponent(traceId));
-    links.push(element("a", { href: trace }, "Trace"));
-  }
+  const trace = traceAddress(traceId);
+  if (trace) links.push(element("a", { href: trace }, "Trace"));
   byId("links").replaceChildren(...links);
 }
 
