@@ -25,9 +25,9 @@ use tokio::{
 /// Tests run side by side; one fetches what all need.
 static MODULES: OnceCell<()> = OnceCell::const_new();
 
-/// Plays a scenario against the pages at an address.
-pub async fn play(scenario: &str, address: &str) -> anyhow::Result<()> {
-    let mut play = Play::begin(scenario, address).await?;
+/// Plays a scenario against the pages at an address, with what it needs to know.
+pub async fn play(scenario: &str, address: &str, given: &[(&str, &str)]) -> anyhow::Result<()> {
+    let mut play = Play::begin(scenario, address, given).await?;
     match play.asked().await? {
         Some(what) => anyhow::bail!("{scenario} asks for {what:?}"),
         None => Ok(()),
@@ -45,13 +45,18 @@ pub struct Play {
 
 impl Play {
     /// Begins to play.
-    pub async fn begin(scenario: &str, address: &str) -> anyhow::Result<Self> {
+    pub async fn begin(
+        scenario: &str,
+        address: &str,
+        given: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
         MODULES.get_or_try_init(|| node::modules(&folder)).await?;
         let mut child = Command::new("node")
             .arg("run.mjs")
             .args([scenario, &format!("http://{address}")])
             .arg(node::chromium()?)
+            .envs(given.iter().copied())
             .current_dir(&folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -155,6 +155,10 @@ impl Footing {
         for (key, value) in settings {
             set(key, (*value).to_owned());
         }
+        // What is set to nothing is not set.
+        for (key, _) in settings.iter().filter(|(_, value)| value.is_empty()) {
+            environment.retain(|(of, _)| of != key);
+        }
         let footing = Self {
             kind,
             rest: Rest::new(addresses.rest()),

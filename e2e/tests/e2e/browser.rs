@@ -1,19 +1,26 @@
 //! The web pages in Chromium.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
+use anyhow::Context as _;
 use e2e::{
     browser::{Play, play},
-    footing::{Footing, Kind, SERVICES},
+    footing::{Footing, Kind, OPERATOR_TOKEN, SERVICES},
     process::start,
 };
 use testkit::{
     harness::{Needs, Test},
     process::Scratch,
+    wait::until,
 };
+use tokio::sync::OnceCell;
+
+use crate::operators::undecodable;
+
+const WITHOUT_TOKEN: [(&str, &str); 1] = [("GATEWAY__OPERATOR_TOKEN", "")];
 
 /// Scenarios that need nothing but the system.
-const SCENARIOS: [(&str, &str); 5] = [
+const SCENARIOS: [(&str, &str); 7] = [
     ("checkout", "two products, from the cart to the mails"),
     ("declined", "a declined card says why"),
     (
@@ -21,6 +28,11 @@ const SCENARIOS: [(&str, &str); 5] = [
         "impatient clicks and lost answers are one order",
     ),
     ("keyboard", "a checkout without a mouse"),
+    (
+        "console",
+        "the console follows orders that come from elsewhere",
+    ),
+    ("console-order", "an order in the console, to its mails"),
     ("accessible", "axe finds nothing on any page"),
 ];
 
@@ -29,40 +41,89 @@ pub(crate) fn tests() -> Vec<Test> {
         .into_iter()
         .map(|(scenario, what)| {
             let body = async move || {
-                let footing = Footing::shared(Kind::Embedded).await?;
-                play(scenario, footing.addresses.rest()).await
+                let footing = open().await?;
+                play(scenario, footing.addresses.rest(), &[]).await
             };
             Test::new(format!("browser::{what}"), body).needs([Needs::Browser])
         })
         .collect();
-    let needs = [Needs::Kafka, Needs::Postgres, Needs::Browser];
-    let restart = Test::new(
-        "browser::the shop outlives a restart of the gateway",
-        restarted,
+    tests.push(Test::new("browser::an operator signs in", signed_in).needs([Needs::Browser]));
+    tests.push(Test::new("browser::a dead letter is put back", replayed).needs([Needs::Browser]));
+    let on_cluster = [Needs::Kafka, Needs::Postgres, Needs::Browser];
+    tests.push(
+        Test::new(
+            "browser::the shop outlives a restart of the gateway",
+            restarted,
+        )
+        .needs(on_cluster),
     );
-    tests.push(restart.needs(needs));
+    tests.push(Test::new("browser::the console tells of a lost service", lost).needs(on_cluster));
     tests
+}
+
+/// Without an operator's token, as `ordermesh up` is; shared by all scenarios.
+async fn open() -> anyhow::Result<&'static Footing> {
+    static OPEN: OnceCell<Footing> = OnceCell::const_new();
+    OPEN.get_or_try_init(|| Footing::start(Kind::Embedded, &WITHOUT_TOKEN))
+        .await
+}
+
+async fn signed_in() -> anyhow::Result<()> {
+    let footing = Footing::shared(Kind::Embedded).await?;
+    let token = [("OPERATOR_TOKEN", OPERATOR_TOKEN)];
+    play("sign-in", footing.addresses.rest(), &token).await
+}
+
+async fn replayed() -> anyhow::Result<()> {
+    let mut footing = Footing::start(Kind::Embedded, &WITHOUT_TOKEN).await?;
+    undecodable(&footing).await?;
+    let id = until("a dead letter", Duration::from_secs(30), async || {
+        let path = "/ops/dead-letters?service=history";
+        let letters = footing.rest.get(path).await?.json();
+        let id = letters["deadLetters"][0]["id"].as_str();
+        id.map(str::to_owned).context("none yet")
+    })
+    .await?;
+    let given = [("DEAD_LETTER_ID", id.as_str())];
+    play("dead-letters", footing.addresses.rest(), &given).await?;
+    footing.down().await
 }
 
 async fn restarted() -> anyhow::Result<()> {
     // Long enough for the gateway to be gone and back meanwhile.
     let slow = [("PAYMENTS__PROVIDER_LATENCY", "5s")];
-    let footing = Footing::prepare(Kind::Cluster, &slow).await?;
+    apart("restart", &slow).await
+}
+
+async fn lost() -> anyhow::Result<()> {
+    apart("console-lost", &[]).await
+}
+
+/// Plays against services that are processes of their own and do as they are asked.
+async fn apart(scenario: &str, settings: &[(&str, &str)]) -> anyhow::Result<()> {
+    let footing = Footing::prepare(Kind::Cluster, settings).await?;
     let scratch = Scratch::new("browser")?;
-    let mut others = Vec::new();
-    for service in SERVICES.into_iter().filter(|name| *name != "gateway") {
-        others.push(start(&footing, service, &scratch).await?);
+    let mut running = BTreeMap::new();
+    for service in SERVICES {
+        running.insert(service, start(&footing, service, &scratch).await?);
     }
-    let mut gateway = start(&footing, "gateway", &scratch).await?;
-    let mut play = Play::begin("restart", footing.addresses.rest()).await?;
+    let given = [("OPERATOR_TOKEN", OPERATOR_TOKEN)];
+    let mut play = Play::begin(scenario, footing.addresses.rest(), &given).await?;
     while let Some(asked) = play.asked().await? {
-        anyhow::ensure!(asked == "restart", "{asked}");
-        gateway.kill().await?;
-        gateway = start(&footing, "gateway", &scratch).await?;
+        let (what, of) = asked.split_once(' ').unwrap_or((&asked, "gateway"));
+        let service = SERVICES.into_iter().find(|service| *service == of);
+        let service = service.with_context(|| asked.clone())?;
+        if what != "start"
+            && let Some(process) = running.remove(service)
+        {
+            process.kill().await?;
+        }
+        if what != "stop" {
+            running.insert(service, start(&footing, service, &scratch).await?);
+        }
         play.done()?;
     }
-    others.push(gateway);
-    for process in others {
+    for process in running.into_values() {
         process.stop(Duration::from_secs(25)).await?;
     }
     Ok(())

@@ -250,8 +250,8 @@ async fn user_events(footing: &Footing) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn dead_letter(kind: Kind) -> anyhow::Result<()> {
-    let mut footing = Footing::start(kind, &[]).await?;
+/// Puts a record where orders are that nobody can decode, with markup around it.
+pub(crate) async fn undecodable(footing: &Footing) -> anyhow::Result<()> {
     let producer: FutureProducer = ClientConfig::new()
         .set("bootstrap.servers", footing.brokers())
         .create()?;
@@ -272,6 +272,13 @@ async fn dead_letter(kind: Kind) -> anyhow::Result<()> {
         .headers(headers);
     let sent = producer.send(record, PATIENCE).await;
     sent.map_err(|(error, _)| error)?;
+    Ok(())
+}
+
+async fn dead_letter(kind: Kind) -> anyhow::Result<()> {
+    let mut footing = Footing::start(kind, &[]).await?;
+    undecodable(&footing).await?;
+    let name = OrderPlaced::full_name();
 
     let first = letters(&footing, "", STORING.len()).await?;
     let services: Vec<_> = first

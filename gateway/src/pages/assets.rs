@@ -23,24 +23,60 @@ macro_rules! files {
 
 /// Ours.
 const FILES: &[(&str, &[u8])] = files!["assets/":
+    "api.js",
     "base.css",
     "cart.js",
+    "chart.js",
+    "connection.js",
+    "console-dead-letters.js",
+    "console-order.js",
+    "console.css",
+    "console.js",
     "copy.js",
+    "dead-letters-list.js",
+    "dead-letters.css",
     "dom.js",
+    "figures.js",
+    "flow.js",
     "format.js",
     "goods.svg",
     "icon.svg",
+    "keyed.js",
+    "live.js",
+    "mails.js",
     "order-events.js",
+    "order-summary.js",
+    "order.css",
+    "orders-list.js",
+    "orders-table.js",
+    "overview.css",
     "place.js",
+    "rankings.js",
+    "rate-table.js",
+    "record.js",
+    "records.js",
     "reference.css",
+    "replay.js",
+    "services.js",
     "shop.css",
     "shop.js",
+    "sign-in.js",
+    "sse.js",
+    "status.js",
     "timeline.js",
+    "token.js",
+    "topology.js",
+    "trace.js",
+    "waterfall.js",
 ];
 
 /// Others' works, each in a folder of its own with its version and its licence. Beside
 /// ours they stand under `vendor/`, so that scripts import them by relative paths.
-const VENDOR: &[(&str, &[u8])] = files!["":];
+const VENDOR: &[(&str, &[u8])] = files!["":
+    "vendor/uplot-1.6.32/LICENSE",
+    "vendor/uplot-1.6.32/uPlot.esm.js",
+    "vendor/uplot-1.6.32/uPlot.min.css",
+];
 
 /// All files, by name.
 #[derive(Debug, Clone)]
