@@ -9,8 +9,8 @@ use super::{PageOptions, render::Template};
 
 pub(super) const PATH: &str = "/console";
 /// The same page for every order: its script reads the id from the address.
-const ORDER_PATH: &str = "/console/orders/{orderId}";
-const DEAD_LETTERS_PATH: &str = "/console/dead-letters";
+pub(super) const ORDER_PATH: &str = "/console/orders/{orderId}";
+pub(super) const DEAD_LETTERS_PATH: &str = "/console/dead-letters";
 
 pub(super) fn pages(options: &PageOptions) -> [Template; 3] {
     let trace_url = options.trace_url.as_ref().map_or("", |url| url.as_str());
@@ -21,8 +21,12 @@ pub(super) fn pages(options: &PageOptions) -> [Template; 3] {
             path: PATH,
             title: "Console",
             description: "The services of Ordermesh, the latest orders and the analytics, live.",
-            styles: &[],
-            scripts: &[],
+            styles: &[
+                "console.css",
+                "overview.css",
+                "vendor/uplot-1.6.32/uPlot.min.css",
+            ],
+            scripts: &["console.js"],
             frames: true,
             values: values.clone(),
         },
@@ -31,8 +35,8 @@ pub(super) fn pages(options: &PageOptions) -> [Template; 3] {
             path: ORDER_PATH,
             title: "Order",
             description: "One order: what each service knows of it, its records and its mails.",
-            styles: &[],
-            scripts: &[],
+            styles: &["console.css", "order.css"],
+            scripts: &["console-order.js"],
             frames: true,
             values: values.clone(),
         },
@@ -41,8 +45,8 @@ pub(super) fn pages(options: &PageOptions) -> [Template; 3] {
             path: DEAD_LETTERS_PATH,
             title: "Dead letters",
             description: "Records that services gave up: why, what is in them, and back again.",
-            styles: &[],
-            scripts: &[],
+            styles: &["console.css", "dead-letters.css"],
+            scripts: &["console-dead-letters.js"],
             frames: true,
             values,
         },

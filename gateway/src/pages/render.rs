@@ -24,9 +24,10 @@ const TEMPLATES: [(&str, &str); 7] = templates![
 ];
 
 /// What the head of every page leads to.
-const PAGES: [(&str, &str); 4] = [
+const PAGES: [(&str, &str); 5] = [
     ("Shop", shop::PATH),
     ("Console", console::PATH),
+    ("Dead letters", console::DEAD_LETTERS_PATH),
     ("REST", api::PATH),
     ("gRPC", grpc::PATH),
 ];
@@ -84,7 +85,7 @@ impl Renderer {
     /// The page as HTML.
     pub(super) fn page(&self, template: &Template) -> anyhow::Result<String> {
         let pages = PAGES.iter().map(
-            |(name, path)| json!({ "name": name, "path": path, "current": *path == template.path }),
+            |(name, path)| json!({ "name": name, "path": path, "current": *path == head_of(template.path) }),
         );
         let values = Values {
             assets: &self.assets,
@@ -98,5 +99,14 @@ impl Renderer {
         self.registry
             .render(template.name, &values)
             .with_context(|| format!("the page {}", template.name))
+    }
+}
+
+/// Under which entry of the head a page stands.
+fn head_of(path: &'static str) -> &'static str {
+    if path == console::ORDER_PATH {
+        console::PATH
+    } else {
+        path
     }
 }
