@@ -89,7 +89,7 @@ bench-build:
 
 .PHONY: bench
 bench: bench-build ## Measures ours beside its peers on real Kafka, in ratios; an hour. FIGURES=doors
-	target/release/bench --json target/bench.json $(FIGURES)
+	target/release/bench --json target/bench.json --plots docs/performance $(FIGURES)
 
 .PHONY: bench-quick
 bench-quick: bench-build ## The ratios that a change could spoil, in 3 minutes; fails when one is far off

@@ -15,6 +15,7 @@ mod limits;
 mod mesh;
 mod orders;
 mod peers;
+mod plot;
 mod series;
 mod table;
 
@@ -49,6 +50,9 @@ struct Arguments {
     /// How many orders are in store for the cost of an order among many.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(i64).range(1..=100_000_000))]
     store: i64,
+    /// Draws the curves into this folder, as SVG.
+    #[arg(long, value_name = "FOLDER")]
+    plots: Option<PathBuf>,
     /// Writes the table and every sample as JSON, too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -123,6 +127,9 @@ fn measure(arguments: Arguments) -> anyhow::Result<()> {
         table
     })?;
     println!("\n{table}");
+    if let Some(folder) = arguments.plots {
+        table.draw(&folder)?;
+    }
     if let Some(file) = arguments.json {
         std::fs::write(file, table.json().to_string())?;
     }
@@ -135,7 +142,7 @@ async fn all(plan: Plan, names: &[figures::Name]) -> anyhow::Result<Table> {
     for name in names {
         println!("{name:?} …");
         match figures::measure(*name, &lab).await {
-            Ok(lines) => table.extend(lines),
+            Ok(found) => table.extend(found),
             Err(error) => table.failed(*name, &error),
         }
     }

@@ -1,11 +1,15 @@
 //! What the bench prints: a line a goal.
 
-use std::fmt;
+use std::{fmt, fs, path::Path};
 
 use comfy_table::{CellAlignment, Table as Drawn, presets::ASCII_MARKDOWN};
 use serde_json::{Value, json};
 
-use crate::{figures::Name, series::Series};
+use crate::{
+    figures::{Found, Name},
+    plot::Plot,
+    series::Series,
+};
 
 /// What a line has to reach.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -109,12 +113,20 @@ impl Line {
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     lines: Vec<Line>,
+    plots: Vec<Plot>,
     failures: Vec<(Name, String)>,
 }
 
 impl Table {
-    pub(crate) fn extend(&mut self, lines: Vec<Line>) {
-        self.lines.extend(lines);
+    pub(crate) fn extend(&mut self, found: Found) {
+        self.lines.extend(found.lines);
+        self.plots.extend(found.plots);
+    }
+
+    /// Draws the curves, each into a file of its own.
+    pub(crate) fn draw(&self, folder: &Path) -> anyhow::Result<()> {
+        fs::create_dir_all(folder)?;
+        self.plots.iter().try_for_each(|plot| plot.save(folder))
     }
 
     pub(crate) fn failed(&mut self, name: Name, error: &anyhow::Error) {
@@ -137,6 +149,7 @@ impl Table {
         let failures = self.failures.iter();
         json!({
             "lines": lines.collect::<Value>(),
+            "plots": self.plots.iter().map(Plot::json).collect::<Value>(),
             "failures": failures
                 .map(|(name, error)| json!({ "figure": format!("{name:?}"), "error": error }))
                 .collect::<Value>(),
@@ -232,7 +245,7 @@ mod tests {
     #[test]
     fn what_could_not_be_measured_fails_the_guard() {
         let mut table = Table::default();
-        table.extend(vec![line(10.0, 1.0, Goal::RatioAtLeast(10.0))]);
+        table.extend(vec![line(10.0, 1.0, Goal::RatioAtLeast(10.0))].into());
         assert!(table.guard(true).is_ok());
         table.failed(Name::Doors, &anyhow::anyhow!("no Kafka"));
         assert!(table.guard(false).is_err());
@@ -241,7 +254,7 @@ mod tests {
     #[test]
     fn what_is_far_off_fails_in_short_only() {
         let mut table = Table::default();
-        table.extend(vec![line(4.0, 1.0, Goal::RatioAtLeast(10.0))]);
+        table.extend(vec![line(4.0, 1.0, Goal::RatioAtLeast(10.0))].into());
         assert!(table.guard(true).is_err());
         assert!(table.guard(false).is_ok());
     }

@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use testkit::wait::until;
 
-use super::float;
+use super::{Found, float};
 use crate::{
     cpu,
     lab::Lab,
     mesh::Mesh,
     orders,
+    plot::{Curve, Plot},
     series::Series,
     table::{Goal, Line},
 };
@@ -35,34 +36,68 @@ const SERVICES: [(&str, &str, i64); 4] = [
     ("analytics", "SELECT count(*) FROM inbox", 3),
 ];
 
-pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
+pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Found> {
     let few = lab.plan.of(2_000, 10_000);
-    let many = lab.plan.of(20_000, lab.plan.store);
-    let (mut of_few, mut of_many) = (costs(), costs());
-    let mut small = Store::new(lab).await?;
-    small.work_off(few).await?;
+    let sizes = sizes(few, lab.plan.of(20_000, lab.plan.store));
+    let mut curves: Vec<Curve> = SERVICES
+        .iter()
+        .map(|(service, _, _)| Curve {
+            name: (*service).to_owned(),
+            ..Curve::default()
+        })
+        .collect();
+    let mut found = Found::default();
     let mut large = Store::new(lab).await?;
-    large.work_off(many).await?;
-    for _ in 0..lab.plan.rounds {
-        for (store, costs) in [(&mut small, &mut of_few), (&mut large, &mut of_many)] {
-            for (cost, spent) in costs.iter_mut().zip(store.work_off(FURTHER).await?) {
-                cost.push(spent);
+    for size in sizes {
+        let mut small = Store::new(lab).await?;
+        small.work_off(few).await?;
+        large.work_off(size - large.orders).await?;
+        let (mut of_few, mut of_many) = (costs(), costs());
+        for _ in 0..lab.plan.rounds {
+            for (store, costs) in [(&mut small, &mut of_few), (&mut large, &mut of_many)] {
+                for (cost, spent) in costs.iter_mut().zip(store.work_off(FURTHER).await?) {
+                    cost.push(spent);
+                }
             }
         }
-        lab.forget();
+        found.lines.clear();
+        for (number, (few_cost, many_cost)) in of_few.into_iter().zip(of_many).enumerate() {
+            let (service, _, _) = SERVICES[number];
+            println!(
+                "  {service}, {size} in store: {:.1} µs, beside {:.1} µs",
+                many_cost.median(),
+                few_cost.median()
+            );
+            curves[number]
+                .points
+                .push((float(size), many_cost.median()));
+            found.lines.push(Line {
+                what: format!("{service}, CPU of an order, {size} in store"),
+                unit: "µs",
+                ours: many_cost,
+                other: Some((format!("{few} in store"), few_cost)),
+                goal: Goal::RatioAtMost(DEARER),
+            });
+        }
     }
-    let pairs = of_few.into_iter().zip(of_many);
-    let lines = SERVICES
-        .iter()
-        .zip(pairs)
-        .map(|((service, _, _), (few_cost, many_cost))| Line {
-            what: format!("{service}, CPU of an order, {many} in store"),
-            unit: "µs",
-            ours: many_cost,
-            other: Some((format!("{few} in store"), few_cost)),
-            goal: Goal::RatioAtMost(DEARER),
-        });
-    Ok(lines.collect())
+    found.plots.push(Plot {
+        name: "cost",
+        title: "CPU time of an order in each service",
+        across: "orders in store",
+        up: "µs",
+        curves,
+    });
+    Ok(found)
+}
+
+/// Ten times as many each, up to the most.
+fn sizes(few: i64, most: i64) -> Vec<i64> {
+    let mut sizes: Vec<i64> = std::iter::successors(Some(few), |size| size.checked_mul(10))
+        .skip(1)
+        .take_while(|size| *size < most)
+        .collect();
+    sizes.push(most);
+    sizes
 }
 
 fn costs() -> Vec<Series> {
@@ -111,5 +146,16 @@ impl<'lab> Store<'lab> {
             self.lab.forget();
         }
         Ok(costs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_end_at_the_most() {
+        assert_eq!(sizes(10, 5_000), [100, 1_000, 5_000]);
+        assert_eq!(sizes(10, 20), [20]);
     }
 }

@@ -139,7 +139,7 @@ async fn limit(lab: &Lab, name: &str, arguments: &[&str]) -> anyhow::Result<Peer
     Peer::start(name, spec.args(arguments), ports::free()?).await
 }
 
-async fn limit_with_kafka(lab: &Lab, topic: &str, linger: &str) -> anyhow::Result<Peer> {
+pub(super) async fn limit_with_kafka(lab: &Lab, topic: &str, linger: &str) -> anyhow::Result<Peer> {
     let brokers = lab.kafka.bootstrap_servers();
     let arguments = [
         "limit-axum-kafka",

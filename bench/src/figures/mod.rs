@@ -5,19 +5,23 @@ mod checkout;
 mod cost;
 mod doors;
 mod effects;
+mod latency;
 mod memory;
 mod scale;
+mod soak;
 mod tracing;
 
 use clap::ValueEnum;
 
-use crate::{Plan, lab::Lab, table::Line};
+use crate::{Plan, lab::Lab, plot::Plot, table::Line};
 
 /// A figure's name on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Name {
     /// Accepted orders a second, and how long one waits, against Express and limits.
     Doors,
+    /// How long one waits at which rate, as a plot.
+    Latency,
     /// What tracing costs.
     Tracing,
     /// How fast each service works off a backlog, against the limit of its parts.
@@ -32,6 +36,24 @@ pub(crate) enum Name {
     Scale,
     /// CPU time of an order, with few and with many in store.
     Cost,
+    /// Whether memory grows while orders come for half an hour.
+    Soak,
+}
+
+/// What a figure came to.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) lines: Vec<Line>,
+    pub(crate) plots: Vec<Plot>,
+}
+
+impl From<Vec<Line>> for Found {
+    fn from(lines: Vec<Line>) -> Self {
+        Self {
+            lines,
+            plots: Vec::new(),
+        }
+    }
 }
 
 /// What was asked for. When nothing was: all, or in short those whose ratios a
@@ -46,9 +68,11 @@ pub(crate) fn chosen(asked: &[Name], plan: Plan) -> Vec<Name> {
     }
 }
 
-pub(crate) async fn measure(name: Name, lab: &Lab) -> anyhow::Result<Vec<Line>> {
+pub(crate) async fn measure(name: Name, lab: &Lab) -> anyhow::Result<Found> {
     lab.forget();
-    match name {
+    let lines = match name {
+        Name::Latency => return latency::measure(lab).await,
+        Name::Cost => return cost::measure(lab).await,
         Name::Doors => doors::measure(lab).await,
         Name::Tracing => tracing::measure(lab).await,
         Name::Backlog => backlog::measure(lab).await,
@@ -56,8 +80,9 @@ pub(crate) async fn measure(name: Name, lab: &Lab) -> anyhow::Result<Vec<Line>> 
         Name::Effects => effects::measure(lab).await,
         Name::Memory => memory::measure(lab).await,
         Name::Scale => scale::measure(lab).await,
-        Name::Cost => cost::measure(lab).await,
-    }
+        Name::Soak => soak::measure(lab).await,
+    };
+    Ok(lines?.into())
 }
 
 /// Counts here are far below 2^52.

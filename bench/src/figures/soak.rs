@@ -1,0 +1,85 @@
+//! Memory over half an hour of steady orders: whether it grows.
+
+use std::time::{Duration, Instant};
+
+use ordermesh::load::{self, Door, Mode, Options};
+use testkit::services::SERVICES;
+
+use crate::{
+    cpu,
+    lab::Lab,
+    mesh::Mesh,
+    series::Series,
+    table::{Goal, Line},
+};
+
+/// Well within what the whole system keeps up with on two cores.
+const RATE: u32 = 1_000;
+const SAMPLE: Duration = Duration::from_secs(10);
+/// Buffers and pools fill up in the beginning.
+const SETTLED: f64 = 1.0 / 3.0;
+/// What allocators keep varies; a leak of one byte in a thousand orders would
+/// not show, one of 10 bytes an order would be 18 MB.
+const GROWTH: f64 = 1.05;
+
+pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
+    let mut mesh = Mesh::prepare(lab, &[("PAYMENTS__PROVIDER_LATENCY", "0ms")]).await?;
+    mesh.begin_all().await?;
+    let time = lab
+        .plan
+        .of(Duration::from_secs(30), Duration::from_mins(30));
+    let sample = SAMPLE.min(time / 30);
+    let options = Options {
+        target: mesh.addresses.rest().to_owned(),
+        duration: time,
+        ..Options::new(
+            Door::Rest,
+            Mode::Open {
+                rate: RATE,
+                ramp: Duration::ZERO,
+            },
+        )
+    };
+    let loading = tokio::spawn(load::run(options, |_| {}));
+    let ids = SERVICES.map(|service| mesh.id(service));
+    let mut memory = SERVICES.map(|_| Vec::new());
+    let begin = Instant::now();
+    let mut ticks = tokio::time::interval(sample);
+    while begin.elapsed() < time {
+        ticks.tick().await;
+        for (samples, id) in memory.iter_mut().zip(ids) {
+            samples.push(cpu::memory(id)?.0);
+        }
+        // The sinks' own memory is not what is looked at.
+        lab.forget();
+    }
+    let report = loading.await??;
+    anyhow::ensure!(report.failed() == 0, "{:?}", report.faults());
+    mesh.end_all().await?;
+    Ok(SERVICES
+        .iter()
+        .zip(&memory)
+        .map(|(service, samples)| line(service, samples, report.accepted()))
+        .collect())
+}
+
+/// The last third over the one before.
+fn line(service: &str, samples: &[f64], orders: u64) -> Line {
+    // Counts of samples are small.
+    #[allow(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss
+    )]
+    let third = (samples.len() as f64 * SETTLED) as usize;
+    let middle: Series = samples.iter().copied().skip(third).take(third).collect();
+    let last: Series = samples.iter().copied().skip(2 * third).collect();
+    let one = |series: &Series| [series.median()].into_iter().collect::<Series>();
+    Line {
+        what: format!("memory of {service} after {orders} orders"),
+        unit: "MB",
+        ours: one(&last),
+        other: Some(("a third before".to_owned(), one(&middle))),
+        goal: Goal::RatioAtMost(GROWTH),
+    }
+}
