@@ -89,6 +89,7 @@ Ordermesh is ready.
 
   REST        http://127.0.0.1:3000      curl -X POST 127.0.0.1:3000/order -H 'content-type: application/json' -d @order.json
   Shop        http://127.0.0.1:3000/
+  Console     http://127.0.0.1:3000/console     the operator's token is `ordermesh`, or OPERATOR_TOKEN
   API docs    http://127.0.0.1:3000/docs
   gRPC        127.0.0.1:50051            grpcurl -plaintext localhost:50051 list
   queries     analytics :50052  payments :50053  history :50054  notifier :50055
