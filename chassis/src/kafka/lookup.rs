@@ -1,7 +1,7 @@
 //! Finds the records of a key, without reading all there are.
 //!
 //! Invariant: it reads of one partition of each topic only, from a time on, and gives
-//! up after so many records or so long; then it says so.
+//! up after so many records, so many bytes of them or so long; then it says so.
 
 use std::time::Instant;
 
@@ -32,6 +32,8 @@ pub struct Bounds {
     pub read: usize,
     /// Records found.
     pub found: usize,
+    /// Bytes of those, the last one's excepted.
+    pub bytes: usize,
     /// When it ends at the latest.
     pub deadline: Instant,
 }
@@ -48,7 +50,7 @@ pub struct Found {
 /// Looks for records. Blocks.
 pub fn find(options: &KafkaOptions, wanted: &[Wanted], bounds: Bounds) -> anyhow::Result<Found> {
     let mut found: Vec<Vec<Record>> = wanted.iter().map(|_| Vec::new()).collect();
-    let (mut read, mut kept) = (0, 0);
+    let (mut read, mut kept, mut bytes) = (0, 0, 0);
     let stretches: Vec<Stretch> = wanted
         .iter()
         .map(|wanted| Stretch {
@@ -69,9 +71,10 @@ pub fn find(options: &KafkaOptions, wanted: &[Wanted], bounds: Bounds) -> anyhow
         let is_late = record.timestamp_ms() > wanted.until_ms;
         if record.key() == Some(wanted.key.as_bytes()) {
             kept += 1;
+            bytes += record.size();
             found.push(record);
         }
-        if read >= bounds.read || kept >= bounds.found {
+        if read >= bounds.read || kept >= bounds.found || bytes >= bounds.bytes {
             Then::Stop
         } else if is_late && found.len() >= wanted.expected {
             Then::Enough

@@ -25,6 +25,11 @@ const OURS: &[&str] = &[
     "bootstrap.servers",
     "group.id",
     "acks",
+    // The same by its other name.
+    "request.required.acks",
+    "message.timeout.ms",
+    "delivery.timeout.ms",
+    "message.max.bytes",
     "enable.idempotence",
     "enable.auto.commit",
     "enable.auto.offset.store",
@@ -144,10 +149,15 @@ impl KafkaOptions {
             .set("socket.keepalive.enable", "true")
             // librdkafka reports a lost idle connection as an error otherwise.
             .set("log.connection.close", "false");
+        self.overrule(&mut config);
+        config
+    }
+
+    /// Puts what was set from the outside above what a client was tuned to.
+    pub(crate) fn overrule(&self, config: &mut ClientConfig) {
         for (property, value) in &self.properties {
             config.set(property, value);
         }
-        config
     }
 }
 
@@ -175,14 +185,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_set_from_the_outside_stands_above_what_a_client_was_tuned_to() {
+        let (options, _) = read(&[("KAFKA__QUEUED_MIN_MESSAGES", "50")]);
+        let mut config = options.client("payments");
+        config.set("queued.min.messages", "1000");
+        options.overrule(&mut config);
+        assert_eq!(config.get("queued.min.messages"), Some("50"));
+    }
+
+    #[test]
     fn unknown_wrong_and_fixed_settings_are_all_told() {
         let (_, result) = read(&[
             ("KAFKA__NO_SUCH_THING", "1"),
             ("KAFKA__SOCKET_TIMEOUT_MS", "soon"),
             ("KAFKA__ACKS", "1"),
+            ("KAFKA__REQUEST_REQUIRED_ACKS", "1"),
         ]);
         let crate::config::ConfigError(mistakes) = result.unwrap_err();
-        assert_eq!(mistakes.len(), 3, "{mistakes:?}");
+        assert_eq!(mistakes.len(), 4, "{mistakes:?}");
     }
 
     #[test]

@@ -1,13 +1,13 @@
-//! What the poll thread owns: the assigned partitions, each with its queue,
-//! worker and ledger.
+//! What the poll thread owns: the assigned partitions, each with its source and
+//! worker, and how far that is.
 //!
 //! librdkafka calls back on assignment and revocation from within `poll`, on the
 //! poll thread. So everything here happens on that one thread; the locks are
 //! never contended, they only satisfy the compiler.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::Receiver},
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, mpsc::Receiver},
     time::{Duration, Instant},
 };
 
@@ -16,36 +16,34 @@ use rdkafka::{
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance},
     error::KafkaError,
-    message::{BorrowedMessage, Message as _},
 };
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     away::Away,
-    ledger::Ledger,
     pipeline::{Instruments, Lane, Pipeline},
+    poll::failed,
     progress::{PartitionProgress, Progress},
+    source::Source,
     worker::{self, Limits, Report},
 };
-use crate::kafka::{
-    KafkaOptions, Record,
-    client::{self, ClusterWatch},
+use crate::{
+    health::ReadinessHandle,
+    kafka::{
+        KafkaOptions,
+        client::{self, ClusterWatch},
+    },
 };
 
 /// How long a revocation waits for work in hand. Other members wait for us in
 /// the meantime; what does not finish is redelivered to the next owner.
 const REVOKE_WAIT: Duration = Duration::from_secs(10);
-/// Bytes of a partition's unsettled records before fetching pauses. Records are
-/// counted as well; this bounds large ones.
-const MAX_OPEN_BYTES: usize = 8 * 1024 * 1024;
 
 /// How workers are made.
 pub(super) struct Workers {
     pub(super) runtime: tokio::runtime::Handle,
     pub(super) pipeline: Pipeline,
     pub(super) limits: Limits,
-    pub(super) queue: usize,
     pub(super) group: Arc<str>,
     pub(super) reports: std::sync::mpsc::Sender<Report>,
 }
@@ -60,6 +58,8 @@ pub(super) struct LoopContext {
     pub(super) progress: Progress,
     pub(super) instruments: Arc<Instruments>,
     pub(super) partitions: Mutex<Partitions>,
+    /// The consumer that this is the context of, once there is one.
+    pub(super) consumer: OnceLock<Weak<BaseConsumer<Self>>>,
 }
 
 type Key = (Arc<str>, i32);
@@ -74,12 +74,10 @@ pub(super) struct Partitions {
 
 struct Assigned {
     lane: Arc<Lane>,
-    queue: Option<mpsc::Sender<Record>>,
-    /// Records that came after the queue was full, until the pause took hold.
-    overflow: VecDeque<Record>,
-    paused: bool,
+    source: Arc<Source>,
+    position: Option<i64>,
+    open: usize,
     ended: bool,
-    ledger: Ledger,
 }
 
 impl LoopContext {
@@ -89,71 +87,18 @@ impl LoopContext {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a record that was read. Gives the partition that should be paused,
-    /// if any.
-    pub(super) fn deliver(&self, consumer: &BaseConsumer<Self>, message: &BorrowedMessage<'_>) {
-        self.watch.answered();
-        let topic = self.options.logical(message.topic());
-        let mut partitions = self.partitions();
-        let Some((key, assigned)) = partitions.find(topic, message.partition()) else {
-            return;
-        };
-        let record = Record::copy(Arc::clone(&key.0), message);
-        let size = message.payload_len() + message.key_len();
-        if !assigned.ledger.deliver(record.offset(), size) {
-            return;
-        }
-        assigned.overflow.push_back(record);
-        assigned.hand_on();
-        let full = !assigned.overflow.is_empty() || assigned.ledger.open_bytes() > MAX_OPEN_BYTES;
-        if full && !assigned.paused {
-            let list = list_of(&self.options, [(&key, None)]);
-            match consumer.pause(&list) {
-                Ok(()) => assigned.paused = true,
-                Err(error) => tracing::debug!(%error, "a full partition could not be paused"),
-            }
-        }
-    }
-
-    /// Hands on what waited and resumes partitions that have room again.
-    pub(super) fn make_room(&self, consumer: &BaseConsumer<Self>) {
-        let mut resumed = Vec::new();
-        for (key, assigned) in &mut self.partitions().assigned {
-            if !assigned.paused {
-                continue;
-            }
-            assigned.hand_on();
-            // Half empty, so that pausing (which drops what librdkafka fetched
-            // ahead) does not happen for every record.
-            let room = assigned.queue.as_ref().is_some_and(|queue| {
-                assigned.overflow.is_empty() && queue.capacity() * 2 >= queue.max_capacity()
-            });
-            if room && assigned.ledger.open_bytes() * 2 <= MAX_OPEN_BYTES {
-                assigned.paused = false;
-                resumed.push(key.clone());
-            }
-        }
-        if resumed.is_empty() {
-            return;
-        }
-        let list = list_of(&self.options, resumed.iter().map(|key| (key, None)));
-        if let Err(error) = consumer.resume(&list) {
-            tracing::debug!(%error, "partitions could not be resumed");
-        }
-    }
-
-    /// Whether some partition waits for room.
-    pub(super) fn any_paused(&self) -> bool {
-        self.partitions()
-            .assigned
-            .values()
-            .any(|assigned| assigned.paused)
-    }
-
-    /// Takes in what workers finished, and stores how far that is.
-    pub(super) fn take_reports(&self, consumer: &BaseConsumer<Self>) {
+    /// Takes in what workers tell, and stores how far they are.
+    pub(super) fn take_reports(&self, consumer: &BaseConsumer<Self>, topics: &ReadinessHandle) {
         let reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
         while let Ok(report) = reports.try_recv() {
+            match &report {
+                Report::Failed(error) => failed(error, topics),
+                Report::Progress { .. } => {
+                    self.watch.answered();
+                    topics.set_ready();
+                }
+                Report::Ended { .. } => {}
+            }
             self.partitions().apply(&report);
         }
         drop(reports);
@@ -165,9 +110,8 @@ impl LoopContext {
         let moved = std::mem::take(&mut partitions.moved);
         for (key, assigned) in &partitions.assigned {
             let progress = PartitionProgress {
-                position: assigned.ledger.position(),
-                open: assigned.ledger.open(),
-                paused: assigned.paused,
+                position: assigned.position,
+                open: assigned.open,
             };
             self.progress.set(&key.0, key.1, progress);
         }
@@ -220,7 +164,7 @@ impl LoopContext {
         let mut finished = Vec::new();
         for key in &keys {
             let removed = self.partitions().assigned.remove(key);
-            if let Some(at) = removed.and_then(|assigned| assigned.ledger.position()) {
+            if let Some(at) = removed.and_then(|assigned| assigned.position) {
                 finished.push((key, Some(at)));
             }
             self.progress.forget(&key.0, key.1);
@@ -238,48 +182,54 @@ impl LoopContext {
         // Also an empty assignment means that the group works.
         self.watch.answered();
         let workers = &self.workers;
+        let Some(consumer) = self.consumer.get().and_then(Weak::upgrade) else {
+            // It is on its end, and lets everything go that it still gets.
+            return;
+        };
         for element in list.elements() {
             let topic: Arc<str> = self.options.logical(element.topic()).into();
+            let partition = element.partition();
+            let source = Source::split(&consumer, Arc::clone(&topic), element.topic(), partition);
+            let Some(source) = source.map(Arc::new) else {
+                tracing::error!(
+                    topic = element.topic(),
+                    partition,
+                    "no such partition can be"
+                );
+                continue;
+            };
             let lane = Arc::new(Lane {
                 topic: Arc::clone(&topic),
-                partition: element.partition(),
+                partition,
                 group: Arc::clone(&workers.group),
                 stop: CancellationToken::new(),
             });
-            let (queue, records) = mpsc::channel(workers.queue);
             workers.runtime.spawn(worker::run(
                 Arc::clone(&lane),
-                records,
+                Arc::clone(&source),
                 workers.pipeline.clone(),
                 workers.limits,
                 workers.reports.clone(),
             ));
             let assigned = Assigned {
                 lane,
-                queue: Some(queue),
-                overflow: VecDeque::new(),
-                paused: false,
+                source,
+                position: None,
+                open: 0,
                 ended: false,
-                ledger: Ledger::default(),
             };
             self.partitions()
                 .assigned
-                .insert((topic, element.partition()), assigned);
+                .insert((topic, partition), assigned);
         }
     }
 }
 
 impl Partitions {
-    fn find(&mut self, topic: &str, partition: i32) -> Option<(Key, &mut Assigned)> {
-        // A consumer has a few topics and at most some dozens of partitions.
-        self.assigned
-            .iter_mut()
-            .find(|((of, number), _)| *number == partition && &**of == topic)
-            .map(|(key, assigned)| (key.clone(), assigned))
-    }
-
     fn apply(&mut self, report: &Report) {
-        let (Report::Finished { lane, .. } | Report::Ended { lane }) = report;
+        let (Report::Progress { lane, .. } | Report::Ended { lane }) = report else {
+            return;
+        };
         let key = (Arc::clone(&lane.topic), lane.partition);
         let Some(assigned) = self.assigned.get_mut(&key) else {
             return;
@@ -290,11 +240,14 @@ impl Partitions {
             return;
         }
         match report {
-            Report::Finished { first, last, .. } => {
-                if let Some(position) = assigned.ledger.finish(*first, *last) {
-                    self.moved.insert(key, position);
+            Report::Progress { position, open, .. } => {
+                assigned.open = *open;
+                if assigned.position != *position {
+                    assigned.position = *position;
+                    self.moved.extend(position.map(|position| (key, position)));
                 }
             }
+            Report::Failed(_) => {}
             Report::Ended { .. } => assigned.ended = true,
         }
     }
@@ -303,8 +256,7 @@ impl Partitions {
         for key in keys {
             if let Some(assigned) = self.assigned.get_mut(key) {
                 assigned.lane.stop.cancel();
-                assigned.queue = None;
-                assigned.overflow.clear();
+                assigned.source.close();
             }
         }
     }
@@ -312,21 +264,6 @@ impl Partitions {
     fn all_ended(&self, keys: &[Key]) -> bool {
         keys.iter()
             .all(|key| self.assigned.get(key).is_none_or(|assigned| assigned.ended))
-    }
-}
-
-impl Assigned {
-    /// Hands records to the worker until its queue is full.
-    fn hand_on(&mut self) {
-        let Some(queue) = &self.queue else {
-            return self.overflow.clear();
-        };
-        while let Ok(permit) = queue.try_reserve() {
-            match self.overflow.pop_front() {
-                Some(record) => permit.send(record),
-                None => return,
-            }
-        }
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-/// The records of one partition that are delivered and not yet passed.
+/// The records of one partition that are taken and not yet passed.
 #[derive(Debug, Default)]
 pub struct Ledger {
     open: VecDeque<Entry>,
@@ -23,7 +23,7 @@ struct Entry {
 }
 
 impl Ledger {
-    /// A record was handed to the worker. Offsets at or below one that was
+    /// A record was taken. Offsets at or below one that was
     /// delivered before (a fetch that came again) are refused: false.
     pub fn deliver(&mut self, offset: i64, bytes: usize) -> bool {
         let next = match self.open.back() {
@@ -69,12 +69,12 @@ impl Ledger {
         self.position
     }
 
-    /// Records delivered and not yet passed.
+    /// Records taken and not yet passed.
     pub fn open(&self) -> usize {
         self.open.len()
     }
 
-    /// Their bytes: keys and values.
+    /// Their bytes: keys, values and headers.
     pub fn open_bytes(&self) -> usize {
         self.open_bytes
     }

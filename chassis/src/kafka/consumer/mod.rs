@@ -1,12 +1,16 @@
 //! The consumer loop.
 //!
 //! ```text
-//! poll thread (its own OS thread; polling never stops)
-//!   → owned records → one bounded queue a partition (full: pause; drained: resume)
+//! librdkafka: a bounded queue a partition; full: it fetches no more for that one
 //!   → partition worker: takes what is there, up to batch_max; never waits for more
-//!   → span → metrics → dead letter → retry → timeout → decode → handler
-//!   → ledger: only the contiguous finished offset is stored
+//!   → owned records → span → metrics → dead letter → retry → timeout → decode → handler
+//!   → ledger: only the contiguous finished offset is reported
+//! poll thread (its own OS thread; polling never stops): rebalances, errors, and
+//!   storing what the workers report
 //! ```
+//!
+//! Partitions are not paused when their worker is behind: librdkafka throws away
+//! what it fetched ahead for a partition that is paused, and fetches it again.
 //!
 //! Invariants:
 //!
@@ -28,6 +32,7 @@ mod pipeline;
 mod plan;
 mod poll;
 mod progress;
+mod source;
 mod start;
 mod worker;
 

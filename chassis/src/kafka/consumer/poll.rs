@@ -1,8 +1,9 @@
 //! The poll thread.
 
-use std::{thread, time::Duration};
+use std::{sync::Arc, thread, time::Duration};
 
 use rdkafka::{
+    Message as _,
     consumer::{BaseConsumer, CommitMode, Consumer as _},
     error::{KafkaError, RDKafkaErrorCode},
 };
@@ -11,16 +12,12 @@ use tokio_util::sync::CancellationToken;
 use super::context::LoopContext;
 use crate::health::{LivenessHandle, ReadinessHandle};
 
-/// How long one poll may wait when nothing else is to be done.
-const IDLE: Duration = Duration::from_millis(100);
-/// How long, while a partition waits for room in its queue.
-const PAUSED: Duration = Duration::from_millis(5);
-/// Records taken before finished work is looked at again.
-const RECORDS_PER_TURN: usize = 1_000;
+/// How long one poll may wait: so late may an offset be stored.
+const TURN: Duration = Duration::from_millis(100);
 
 /// Polls until told to stop, then gives back all partitions.
 pub(super) fn run(
-    consumer: &BaseConsumer<LoopContext>,
+    consumer: &Arc<BaseConsumer<LoopContext>>,
     stop: &CancellationToken,
     heart: &LivenessHandle,
     topics: &ReadinessHandle,
@@ -28,19 +25,16 @@ pub(super) fn run(
     let context = consumer.context();
     while !stop.is_cancelled() {
         heart.beat();
-        context.take_reports(consumer);
-        context.make_room(consumer);
-        let mut wait = if context.any_paused() { PAUSED } else { IDLE };
-        for _ in 0..RECORDS_PER_TURN {
-            match consumer.poll(wait) {
-                Some(Ok(message)) => {
-                    topics.set_ready();
-                    context.deliver(consumer, &message);
-                }
-                Some(Err(error)) => failed(&error, topics),
-                None => break,
-            }
-            wait = Duration::ZERO;
+        context.take_reports(consumer, topics);
+        match consumer.poll(TURN) {
+            // Were it passed over, a later offset could be stored. So the process
+            // ends here, and the record comes again to the next.
+            Some(Ok(message)) => panic!(
+                "a record of {} came past its partition's queue",
+                message.topic()
+            ),
+            Some(Err(error)) => failed(&error, topics),
+            None => {}
         }
     }
     // Records that are still in queues are given up: they are not settled, so
@@ -48,7 +42,8 @@ pub(super) fn run(
     context.release(consumer, None, CommitMode::Sync);
 }
 
-fn failed(error: &KafkaError, topics: &ReadinessHandle) {
+/// Tells what reading failed for.
+pub(super) fn failed(error: &KafkaError, topics: &ReadinessHandle) {
     let missing = [
         Some(RDKafkaErrorCode::UnknownTopicOrPartition),
         Some(RDKafkaErrorCode::UnknownTopic),

@@ -15,8 +15,6 @@ pub(crate) struct PartitionProgress {
     pub(crate) position: Option<i64>,
     /// Records read and not yet settled.
     pub(crate) open: usize,
-    /// Whether fetching is paused because the queue is full.
-    pub(crate) paused: bool,
 }
 
 /// Every assigned partition's progress, by the topic's logical name.

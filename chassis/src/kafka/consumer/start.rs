@@ -1,7 +1,7 @@
 //! How a consumer is set up.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -38,8 +38,6 @@ pub struct ConsumerOptions {
     /// Batches of one partition at once. Above 1 only where the order of records
     /// within a partition does not matter to their effects.
     pub batches_in_flight: usize,
-    /// Records of one partition that may wait for its worker.
-    pub queue: usize,
     /// How often a record is tried before it becomes a dead letter.
     pub attempts: u32,
     /// How long one call of the handler may take.
@@ -53,8 +51,6 @@ impl ConsumerOptions {
             topics,
             batch_max: 500,
             batches_in_flight: 1,
-            // Two batches: one in hand and one to go on with.
-            queue: 1_000,
             attempts: 5,
             timeout: Duration::from_secs(30),
         }
@@ -117,7 +113,6 @@ pub(crate) fn start<H: Handler>(
                 batch_max: options.batch_max.max(1),
                 batches_in_flight: options.batches_in_flight.max(1),
             },
-            queue: options.queue.max(1),
             group: group.as_str().into(),
             reports: report,
         },
@@ -127,9 +122,12 @@ pub(crate) fn start<H: Handler>(
         progress,
         instruments,
         partitions: Mutex::new(Partitions::default()),
+        consumer: OnceLock::new(),
     };
-    let consumer: BaseConsumer<LoopContext> =
-        config(&kafka, service.name(), &group).create_with_context(context)?;
+    let consumer: Arc<BaseConsumer<LoopContext>> =
+        Arc::new(config(&kafka, service.name(), &group).create_with_context(context)?);
+    // Before it subscribes, so before the first assignment.
+    let _ = consumer.context().consumer.set(Arc::downgrade(&consumer));
     let topics: Vec<String> = topics.iter().map(|topic| kafka.topic(topic)).collect();
     let names: Vec<&str> = topics.iter().map(String::as_str).collect();
     consumer.subscribe(&names)?;
@@ -180,10 +178,11 @@ fn config(kafka: &KafkaOptions, service: &str, group: &str) -> rdkafka::ClientCo
         .set("heartbeat.interval.ms", "1500")
         // Topics that are made after the consumer started are found within this.
         .set("topic.metadata.refresh.interval.ms", "10000")
-        // Fetched ahead, over all partitions and in each. Pausing throws it away,
-        // so no more than what a worker takes meanwhile.
-        .set("queued.max.messages.kbytes", "16384")
+        // Fetched ahead for each partition, two batches and what a fetch brings
+        // beyond them.
         .set("queued.min.messages", "1000")
+        .set("queued.max.messages.kbytes", "1024")
+        .set("fetch.message.max.bytes", "262144")
         // How soon to look again whether that is taken; the default is a second.
         .set("fetch.queue.backoff.ms", "10");
     if kafka.admission().is_some() {
@@ -191,6 +190,7 @@ fn config(kafka: &KafkaOptions, service: &str, group: &str) -> rdkafka::ClientCo
         // a record comes in the meantime.
         config.set("fetch.wait.max.ms", "10");
     }
+    kafka.overrule(&mut config);
     config
 }
 
@@ -226,7 +226,7 @@ fn publish_status(service: &mut Context, watch: &Arc<ClusterWatch>, progress: &P
             let lag = lag.get(&(kafka.topic(topic), *partition));
             json!({
                 "topic": &**topic, "partition": partition, "lag": lag,
-                "position": progress.position, "open": progress.open, "paused": progress.paused,
+                "position": progress.position, "open": progress.open,
             })
         });
         told.collect()

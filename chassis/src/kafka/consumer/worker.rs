@@ -1,22 +1,27 @@
 //! Works on one partition for the length of one assignment.
 //!
-//! Takes what is in the queue, up to a batch; never waits to fill one, so batches
+//! Takes what its source has, up to a batch; never waits to fill one, so batches
 //! grow with the load and a lone record is not held back. Several batches may be
 //! in flight where the service says that their order does not matter; the ledger
-//! sees to the offsets. While one is, the next is begun when it would be full,
-//! or a moment after the last: else records that arrive one by one would each
-//! become a batch.
+//! sees to the offsets. While one is, the next is begun when it is full, or a
+//! moment after the last: else records that arrive one by one would each become a
+//! batch.
+//!
+//! Nothing is taken that is not worked on soon: what the worker has no room for
+//! stays in librdkafka's queue, which stops fetching when that is full.
 
 use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
-use tokio::{
-    sync::mpsc,
-    time::{Instant, sleep_until},
-};
+use rdkafka::error::KafkaError;
+use tokio::time::{Instant, sleep_until};
 use tower::{Service as _, ServiceExt as _};
 
-use super::pipeline::{Batch, Item, Lane, Pipeline, Stopped};
+use super::{
+    ledger::Ledger,
+    pipeline::{Batch, Item, Lane, Pipeline, Stopped},
+    source::Source,
+};
 use crate::{
     fault::{self, Mistake},
     kafka::Record,
@@ -26,16 +31,23 @@ use crate::{
 /// How long records that are no full batch gather beside a batch in flight. A
 /// few database round trips; not felt next to a charge.
 const GATHER: Duration = Duration::from_millis(5);
+/// Bytes of a partition's unsettled records from which on no more are taken.
+/// Records are counted as well; this bounds large ones.
+const MAX_OPEN_BYTES: usize = 8 * 1024 * 1024;
 
 /// What workers tell the poll thread.
 #[derive(Debug)]
 pub(super) enum Report {
-    /// The records of these offsets are settled.
-    Finished {
+    /// How far the worker is.
+    Progress {
         lane: Arc<Lane>,
-        first: i64,
-        last: i64,
+        /// The offset to be stored; `None` before anything is settled.
+        position: Option<i64>,
+        /// Records taken and not yet settled.
+        open: usize,
     },
+    /// Reading failed; librdkafka goes on by itself.
+    Failed(KafkaError),
     /// The worker has ended and will report no more.
     Ended { lane: Arc<Lane> },
 }
@@ -49,7 +61,7 @@ pub(super) struct Limits {
 
 pub(super) async fn run(
     lane: Arc<Lane>,
-    mut queue: mpsc::Receiver<Record>,
+    source: Arc<Source>,
     pipeline: Pipeline,
     limits: Limits,
     reports: std::sync::mpsc::Sender<Report>,
@@ -58,56 +70,99 @@ pub(super) async fn run(
         lane: Arc::clone(&lane),
         reports: reports.clone(),
     };
-    let mut in_flight: FuturesUnordered<BoxFuture<'static, Result<(i64, i64), Stopped>>> =
+    let tell = |ledger: &Ledger| {
+        // The poll thread outlives its workers, but for the end of the process.
+        let _ = reports.send(Report::Progress {
+            lane: Arc::clone(&lane),
+            position: ledger.position(),
+            open: ledger.open(),
+        });
+    };
+    let mut ledger = Ledger::default();
+    let mut in_flight: FuturesUnordered<BoxFuture<'static, Result<Offsets, Stopped>>> =
         FuturesUnordered::new();
-    let mut records = Vec::new();
+    let mut waiting = Vec::new();
+    let mut emptied = false;
     let mut gathered = Instant::now();
     loop {
-        let has_room = in_flight.len() < limits.batches_in_flight;
-        let is_due =
-            in_flight.is_empty() || queue.len() >= limits.batch_max || gathered <= Instant::now();
+        let has_room = in_flight.is_empty()
+            || in_flight.len() < limits.batches_in_flight && ledger.open_bytes() < MAX_OPEN_BYTES;
+        let mut full = waiting.len() >= limits.batch_max;
+        if has_room && !emptied && !full {
+            let each = |record: Record| {
+                if ledger.deliver(record.offset(), record.size()) {
+                    waiting.push(record);
+                }
+                full = waiting.len() >= limits.batch_max || ledger.open_bytes() >= MAX_OPEN_BYTES;
+                !full
+            };
+            emptied = source.take(each, |error| {
+                let _ = reports.send(Report::Failed(error));
+            });
+        }
+        let is_due = full || in_flight.is_empty() || gathered <= Instant::now();
+        if let Some(offsets) = Offsets::of(&waiting)
+            && has_room
+            && is_due
+        {
+            gathered = Instant::now() + GATHER;
+            if fault::makes(Mistake::EarlyOffsets) {
+                ledger.finish(offsets.first, offsets.last);
+            }
+            tell(&ledger);
+            let records = std::mem::take(&mut waiting);
+            in_flight.push(settle(pipeline.clone(), &lane, offsets, records));
+            continue;
+        }
         tokio::select! {
             biased;
             () = lane.stop.cancelled() => break,
-            Some(finished) = in_flight.next() => report(&lane, finished, &reports),
-            () = sleep_until(gathered), if has_room && !is_due => {}
-            taken = queue.recv_many(&mut records, limits.batch_max), if has_room && is_due => {
-                if taken == 0 {
-                    break;
+            Some(finished) = in_flight.next() => {
+                if let Ok(offsets) = finished {
+                    ledger.finish(offsets.first, offsets.last);
+                    tell(&ledger);
                 }
-                gathered = Instant::now() + GATHER;
-                let records = std::mem::take(&mut records);
-                in_flight.push(settle(
-                    pipeline.clone(),
-                    Arc::clone(&lane),
-                    records,
-                    reports.clone(),
-                ));
             }
+            () = sleep_until(gathered), if has_room && !waiting.is_empty() => {}
+            () = source.arrived(), if has_room && emptied => emptied = false,
         }
     }
-    // What is in hand is finished; what waits in the queue is given up and will
-    // be delivered again.
-    drop(queue);
+    // What is in hand is finished; what waits is given up and will be delivered
+    // again.
     while let Some(finished) = in_flight.next().await {
-        report(&lane, finished, &reports);
+        if let Ok(offsets) = finished {
+            ledger.finish(offsets.first, offsets.last);
+            tell(&ledger);
+        }
     }
     drop(ended);
 }
 
+/// The offsets of a batch's first and last record.
+#[derive(Debug, Clone, Copy)]
+struct Offsets {
+    first: i64,
+    last: i64,
+}
+
+impl Offsets {
+    fn of(records: &[Record]) -> Option<Self> {
+        Some(Self {
+            first: records.first()?.offset(),
+            last: records.last()?.offset(),
+        })
+    }
+}
+
 fn settle(
     mut pipeline: Pipeline,
-    lane: Arc<Lane>,
+    lane: &Arc<Lane>,
+    offsets: Offsets,
     records: Vec<Record>,
-    reports: std::sync::mpsc::Sender<Report>,
-) -> BoxFuture<'static, Result<(i64, i64), Stopped>> {
+) -> BoxFuture<'static, Result<Offsets, Stopped>> {
+    let lane = Arc::clone(lane);
     Box::pin(async move {
-        let range = match (records.first(), records.last()) {
-            (Some(first), Some(last)) => (first.offset(), last.offset()),
-            _ => return Err(Stopped),
-        };
         if fault::makes(Mistake::EarlyOffsets) {
-            report(&lane, Ok(range), &reports);
             // Long enough for the offset to be committed.
             tokio::time::sleep(Duration::from_secs(2)).await;
         }
@@ -119,23 +174,8 @@ fn settle(
             })
             .collect();
         pipeline.ready().await?.call(Batch { items, lane }).await?;
-        Ok(range)
+        Ok(offsets)
     })
-}
-
-fn report(
-    lane: &Arc<Lane>,
-    finished: Result<(i64, i64), Stopped>,
-    reports: &std::sync::mpsc::Sender<Report>,
-) {
-    if let Ok((first, last)) = finished {
-        // The poll thread outlives its workers, but for the end of the process.
-        let _ = reports.send(Report::Finished {
-            lane: Arc::clone(lane),
-            first,
-            last,
-        });
-    }
 }
 
 /// Reports the worker's end, also when it panics: the poll thread must not wait

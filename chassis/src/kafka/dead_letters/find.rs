@@ -32,6 +32,11 @@ pub struct Found {
 #[error("the deadline passed before everything was read")]
 pub struct Late;
 
+/// The letters that are asked for are more than may be held at once.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the letters are more than {0} bytes together")]
+pub struct TooLarge(pub usize);
+
 /// The letters of some services that were given up since then and are let through,
 /// oldest first. Blocks.
 pub fn find(
@@ -103,10 +108,12 @@ pub fn newest(
 }
 
 /// The letters with these ids, as far as there are such, in the order of the ids.
-/// Blocks, until the deadline at most.
+/// At most so many bytes of them are held; more is the error [`TooLarge`]. Blocks, until
+/// the deadline at most.
 pub fn named(
     options: &KafkaOptions,
     ids: &[LetterId],
+    most_bytes: usize,
     deadline: Instant,
 ) -> anyhow::Result<Vec<Found>> {
     // Of each partition, the first and the last that is wanted.
@@ -127,6 +134,7 @@ pub fn named(
         .collect();
     let services: Vec<&str> = spans.keys().map(|(service, _)| *service).collect();
     let mut letters: BTreeMap<LetterId, DeadLetter> = BTreeMap::new();
+    let mut bytes = 0;
     let read = reader::read(options, &stretches, Some(deadline), |record| {
         let Some(letter) = letter(&services, record) else {
             return Then::Next;
@@ -135,11 +143,16 @@ pub fn named(
         let span = spans.get(&(&*id.service, id.partition));
         let is_last = span.is_none_or(|(_, last)| id.offset >= *last);
         if ids.contains(&id) {
+            bytes += letter.record.size();
+            if bytes > most_bytes {
+                return Then::Stop;
+            }
             letters.insert(id, letter);
         }
         if is_last { Then::Enough } else { Then::Next }
     })?;
     anyhow::ensure!(read.complete, Late);
+    anyhow::ensure!(bytes <= most_bytes, TooLarge(most_bytes));
     let letters = ids.iter().filter_map(|id| letters.remove(id)).collect();
     mark(options, letters, Some(deadline))
 }

@@ -15,7 +15,7 @@ mod replay;
 use std::{fmt, str::FromStr};
 
 pub use self::{
-    find::{Found, Late, Newest, find, named, newest},
+    find::{Found, Late, Newest, TooLarge, find, named, newest},
     purge::{Purge, purge},
     replay::{REMEMBERED, Replays, Triage, replay},
 };

@@ -112,11 +112,6 @@ impl Publisher {
     ) -> anyhow::Result<Self> {
         let mut config = options.client(service);
         config
-            .set("acks", "all")
-            .set("enable.idempotence", "true")
-            // The Java client's partitioning, so that records of one key meet
-            // whoever produced them.
-            .set("partitioner", "murmur2_random")
             .set("compression.type", "lz4")
             // A broker works off one request of a connection at a time, so further
             // ones only queue there; and librdkafka's threads spin while five or
@@ -126,14 +121,22 @@ impl Publisher {
             .set("max.in.flight", "1")
             // Who waits for whom is up to `Gather`.
             .set("linger.ms", "0")
+            .set("request.timeout.ms", "5000")
+            .set("queue.buffering.max.messages", "50000")
+            .set("queue.buffering.max.kbytes", "65536");
+        options.overrule(&mut config);
+        // These are no matter of taste.
+        config
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            // The Java client's partitioning, so that records of one key meet
+            // whoever produced them.
+            .set("partitioner", "murmur2_random")
             .set(
                 "message.timeout.ms",
                 MESSAGE_TIMEOUT.as_millis().to_string(),
             )
-            .set("request.timeout.ms", "5000")
-            .set("message.max.bytes", MAX_RECORD_BYTES.to_string())
-            .set("queue.buffering.max.messages", "50000")
-            .set("queue.buffering.max.kbytes", "65536");
+            .set("message.max.bytes", MAX_RECORD_BYTES.to_string());
         let watch = ClusterWatch::new(condition);
         let dispatch = telemetry.dispatch().clone();
         let producer = Arc::new(Producer::connect(&config, 0, &watch, &dispatch)?);
