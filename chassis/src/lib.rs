@@ -6,6 +6,7 @@
 //! times.
 
 mod admin;
+pub mod allocator;
 pub mod breaker;
 pub mod config;
 pub mod db;

@@ -21,6 +21,8 @@ use rdkafka::{
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// More bytes than any test has.
+const ALL: usize = 1_000_000;
 
 struct Broker {
     options: KafkaOptions,
@@ -154,7 +156,7 @@ async fn a_keys_records_are_found_in_its_partition_within_bounds() {
     // Those that come much later are not read.
     broker.put("orders.v1", "mine", 9_000, &[]).await;
     broker.put("orders.v1", "mine", 9_001, &[]).await;
-    let find = async |expected: usize, read: usize, found: usize| {
+    let find = async |expected: usize, read: usize, found: usize, bytes: usize| {
         let wanted = ["orders.v1", "payments.v1"].map(|topic| Wanted {
             topic,
             key: "mine".to_owned(),
@@ -167,6 +169,7 @@ async fn a_keys_records_are_found_in_its_partition_within_bounds() {
             let bounds = Bounds {
                 read,
                 found,
+                bytes,
                 deadline,
             };
             lookup::find(options, &wanted, bounds).unwrap()
@@ -179,14 +182,19 @@ async fn a_keys_records_are_found_in_its_partition_within_bounds() {
             .collect();
         (places, found.complete)
     };
-    let (places, complete) = find(1, 1_000, 1_000).await;
+    let (places, complete) = find(1, 1_000, 1_000, ALL).await;
     let topics = ["orders.v1", "orders.v1", "orders.v1", "payments.v1"];
     let times = [2_000, 2_000, 9_000, 2_000];
     let expected: Vec<_> = topics.map(str::to_owned).into_iter().zip(times).collect();
     assert_eq!((places, complete), (expected, true));
-    assert!(!find(9, 1_000, 1_000).await.1, "there are not as many");
-    assert!(!find(1, 1, 1_000).await.1, "one record read is too few");
-    assert_eq!(find(1, 1_000, 1).await.0.len(), 1);
+    assert!(!find(9, 1_000, 1_000, ALL).await.1, "there are not as many");
+    assert!(
+        !find(1, 1, 1_000, ALL).await.1,
+        "one record read is too few"
+    );
+    assert_eq!(find(1, 1_000, 1, ALL).await.0.len(), 1);
+    let large = find(9, 1_000, 1_000, 10).await;
+    assert_eq!((large.0.len(), large.1), (2, false), "9 bytes each");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -226,7 +234,7 @@ async fn the_newest_letters_are_found_and_put_back_once() {
     };
     let triage = async || {
         let ids = [id(5), id(9), id(77)];
-        let find = move |options: &KafkaOptions| dead_letters::named(options, &ids, soon());
+        let find = move |options: &KafkaOptions| dead_letters::named(options, &ids, ALL, soon());
         let found = broker.blocking(find).await.unwrap();
         let triage = Triage::of(found, jiff::Timestamp::now().as_millisecond(), false);
         let offsets = |letters: &[dead_letters::DeadLetter]| -> Vec<i64> {
@@ -243,6 +251,11 @@ async fn the_newest_letters_are_found_and_put_back_once() {
     };
     let (waiting, before, letters) = triage().await;
     assert_eq!((waiting, before), (vec![5, 9], vec![]));
+    let ids = [id(5), id(9)];
+    let size = letters[0].record.size();
+    let find = move |options: &KafkaOptions| dead_letters::named(options, &ids, size, soon());
+    let large = broker.blocking(find).await.unwrap_err();
+    assert!(large.is::<dead_letters::TooLarge>(), "{large}");
     dead_letters::replay(&broker.options, "history", &letters[..1], None, || {})
         .await
         .unwrap();

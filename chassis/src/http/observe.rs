@@ -1,20 +1,25 @@
 //! One request seen from its server: its span, its metrics, and its failure
 //! logged once.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
 
 use axum::{
     Router,
-    extract::{MatchedPath, Request, State},
-    middleware::{self, Next},
+    extract::{MatchedPath, Request},
     response::Response,
 };
+use futures::future::BoxFuture;
 use opentelemetry::{KeyValue, metrics::Histogram};
+use tower::{Service, layer::layer_fn};
 
 use crate::{
     error::{Error, Reason},
     grpc::SECONDS,
-    telemetry::{self, Sampling, Telemetry},
+    telemetry::{self, Sampling, Telemetry, Traced},
 };
 
 /// A router whose requests are observed.
@@ -30,7 +35,10 @@ pub(crate) fn observed(router: Router, telemetry: &Telemetry) -> Router {
         duration,
         sampling: telemetry.sampling().clone(),
     });
-    router.layer(middleware::from_fn_with_state(observer, observe))
+    router.layer(layer_fn(move |inner| Observed {
+        inner,
+        observer: Arc::clone(&observer),
+    }))
 }
 
 struct Observer {
@@ -38,19 +46,65 @@ struct Observer {
     sampling: Sampling,
 }
 
-async fn observe(State(observer): State<Arc<Observer>>, request: Request, next: Next) -> Response {
-    let start = Instant::now();
-    // The template, never the path: ids in labels would make endless series.
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "(none)".to_owned(), |path| path.as_str().to_owned());
-    let method = known_method(request.method());
-    let parent = telemetry::extract_headers(request.headers());
-    let traced = observer
-        .sampling
-        .begin(parent, || telemetry::span::http_server(method, &route));
-    let response = traced.clone().run(next.run(request)).await;
+/// A service whose requests are observed. By hand instead of a function
+/// (`axum::middleware::from_fn`), for which axum clones and boxes once more.
+#[derive(Clone)]
+struct Observed<S> {
+    inner: S,
+    observer: Arc<Observer>,
+}
+
+impl<S> Service<Request> for Observed<S>
+where
+    S: Service<Request, Response = Response>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Response, S::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let start = Instant::now();
+        // The template, never the path: ids in labels would make endless series.
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let method = known_method(request.method());
+        let parent = telemetry::extract_headers(request.headers());
+        let traced = self.observer.sampling.begin(parent, || {
+            telemetry::span::http_server(method, template(route.as_ref()))
+        });
+        let answer = traced.in_scope(|| self.inner.call(request));
+        let answer = traced.clone().run(answer);
+        let observer = Arc::clone(&self.observer);
+        Box::pin(async move {
+            let response = answer.await?;
+            let route = template(route.as_ref());
+            tell(&traced, route, &response);
+            observer.duration.record(
+                start.elapsed().as_secs_f64(),
+                &[
+                    KeyValue::new("http.request.method", method),
+                    KeyValue::new("http.route", route.to_owned()),
+                    KeyValue::new(
+                        "http.response.status_code",
+                        i64::from(response.status().as_u16()),
+                    ),
+                ],
+            );
+            Ok(response)
+        })
+    }
+}
+
+fn template(route: Option<&MatchedPath>) -> &str {
+    route.map_or("(none)", MatchedPath::as_str)
+}
+
+/// Tells the span what came of its request, and the log what failed.
+fn tell(traced: &Traced, route: &str, response: &Response) {
     let status = response.status();
     let span = traced.span();
     span.record("http.response.status_code", status.as_u16());
@@ -66,15 +120,6 @@ async fn observe(State(observer): State<Arc<Observer>>, request: Request, next: 
             _ => {}
         });
     }
-    observer.duration.record(
-        start.elapsed().as_secs_f64(),
-        &[
-            KeyValue::new("http.request.method", method),
-            KeyValue::new("http.route", route),
-            KeyValue::new("http.response.status_code", i64::from(status.as_u16())),
-        ],
-    );
-    response
 }
 
 /// Methods are the caller's words; unknown ones share a label (semantic
