@@ -99,6 +99,14 @@ bench-quick: bench-build ## The ratios that a change could spoil, in 3 minutes; 
 bench-parts: ## Times what every order passes, and counts its allocations; a minute
 	cargo bench -p bench --bench parts
 
+# What distributions call Chromium.
+CHROMIUM = $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name))))
+
+.PHONY: screenshots
+screenshots: ## Takes the README's pictures of the running system; needs Node.js and Chromium
+	cd e2e/browser && npm ci --no-audit --no-fund && \
+	  PICTURES=$(CURDIR)/docs/images node run.mjs screenshots http://localhost:3000 $(CHROMIUM)
+
 .PHONY: lint
 lint: lint-rust lint-proto lint-deps lint-deploy ## Checks format, lints, schemas, licences, deploy/
 

@@ -157,8 +157,6 @@ impl Service for Analytics {
 
         let consumed = ConsumerOptions {
             batch_max: options.batch_max,
-            // Two batches: one in hand and one to go on with.
-            queue: options.batch_max * 2,
             ..ConsumerOptions::new(&[ORDERS, PAYMENTS, NOTIFICATIONS, USER_EVENTS])
         };
         let counting = Counting::new(store, options.retention, context.meter());

@@ -5,6 +5,16 @@ import { newCustomer } from "./shop.mjs";
 /** Waits until the page follows the system. */
 export const isLive = (page) => page.locator("#connection").getByText("Live").waitFor();
 
+/** Waits until the page of an order follows it no more: it is final. */
+export const isComplete = (page) => page.locator("#connection").getByText("Complete").waitFor();
+
+/** Waits until the overview has what comes last: its chart and the latest orders. */
+export async function isDrawn(page) {
+  await isLive(page);
+  await page.locator("#rate-chart canvas").waitFor();
+  await page.locator("#orders tbody tr").first().waitFor();
+}
+
 /** The card of a service. */
 export const service = (page, name) => page.locator(`.service[data-service="${name}"]`);
 

@@ -44,8 +44,15 @@ export class Session {
     this.answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
   }
 
-  /** A page of its own, watched. Options as of Playwright's contexts. */
+  /** A page of its own, watched, at an address. Options as of Playwright's contexts. */
   async page(path, options = {}) {
+    const page = await this.blank(path, options);
+    await page.goto(this.base + path);
+    return page;
+  }
+
+  /** The same before it goes anywhere. */
+  async blank(path, options = {}) {
     const context = await this.browser.newContext({ locale: "en-US", viewport: WIDE, ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(20_000);
@@ -65,7 +72,6 @@ export class Session {
         this.complaints.push(`${path}: a request to ${origin}`);
       }
     });
-    await page.goto(this.base + path);
     return page;
   }
 

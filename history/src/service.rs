@@ -77,8 +77,6 @@ impl Service for History {
         context.serve_grpc(options.grpc_address, proto::DESCRIPTORS, routes)?;
         let consumed = ConsumerOptions {
             batch_max: options.batch_max,
-            // Two batches: one in hand and one to go on with.
-            queue: options.batch_max * 2,
             ..ConsumerOptions::new(&[ORDERS, PAYMENTS])
         };
         context.consume(consumed, Arc::new(Recorder::new(store)))

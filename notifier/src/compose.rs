@@ -349,6 +349,61 @@ mod tests {
     }
 
     #[test]
+    fn every_value_of_every_template_is_text() {
+        const MARKUP: &str = "<img src=x onerror=alert(1)>\"'&{{total}}";
+        let line = LineValues {
+            name: MARKUP.into(),
+            quantity: 1,
+            unit_price: MARKUP.into(),
+            amount: MARKUP.into(),
+        };
+        let values = Values {
+            order_id: MARKUP.into(),
+            placed_at: MARKUP.into(),
+            total: MARKUP.into(),
+            reason: MARKUP,
+            lines: vec![line.clone()],
+            line: Some(line),
+        };
+        let composer = composer(MailPer::Line);
+        for (name, [subject, text, html]) in TEMPLATES {
+            // Of all values only the quantity, a number, is not hostile.
+            let hostile = |template: &str| {
+                let blocks = ["{{#", "{{/"].map(|block| template.matches(block).count());
+                let numbers = template.matches("quantity}}").count();
+                template.matches("{{").count() - blocks[0] - blocks[1] - numbers
+            };
+            let shown = composer.htmls.render(name, &values).unwrap();
+            assert!(!shown.contains("<img"), "{name}: {shown}");
+            let escaped = "&lt;img src&#x3D;x onerror&#x3D;alert(1)&gt;&quot;&#x27;&amp;{{total}}";
+            assert_eq!(
+                shown.matches(escaped).count(),
+                hostile(html),
+                "{name}: {shown}"
+            );
+            for (registry, template) in [(&composer.subjects, subject), (&composer.texts, text)] {
+                let shown = registry.render(name, &values).unwrap();
+                assert_eq!(
+                    shown.matches(MARKUP).count(),
+                    hostile(template),
+                    "{name}: {shown}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_subject_is_one_line_even_of_a_name_that_is_none() {
+        let hostile = "Tea\r\nBcc: all@example.com\u{0}\u{85}";
+        let order = order(vec![line(hostile, 1, 1)]);
+        let mail = &composer(MailPer::Line).mails(&order, CAPTURED).unwrap()[0];
+        assert_eq!(
+            mail.content.subject,
+            "Your order of TeaBcc: all@example.com is confirmed"
+        );
+    }
+
+    #[test]
     fn no_template_has_a_raw_block() {
         for (name, parts) in TEMPLATES {
             for part in parts {

@@ -43,6 +43,7 @@ const TIMEOUT: Duration = Duration::from_millis(500);
 fn main() -> ExitCode {
     Suite::new()
         .on_both_databases("mails arrive once and their events are published", arrive)
+        .on_both_databases("markup in a mail's every part arrives as text", markup)
         .on_both_databases(
             "what is put off or cut comes again under its id",
             comes_again,
@@ -217,6 +218,28 @@ async fn arrive(url: String) -> anyhow::Result<()> {
     while fixture.outbox.round().await? > 0 {}
     assert_eq!(held(&fixture.events.published), 30);
     assert_eq!(fixture.sink.count(), 30, "none is sent again");
+    Ok(())
+}
+
+async fn markup(url: String) -> anyhow::Result<()> {
+    const MARKUP: &str = "<img src=x onerror=alert(1)>";
+    const ADDRESS: &str = r#""<b>x</b>"@example.com"#;
+    let fixture = Fixture::new(&url).await?;
+    let mut order = order(1, 1)?;
+    order.lines[0].name = MARKUP.into();
+    order.email = ADDRESS.parse()?;
+    let facts = vec![placed(&order), settled(&order, 0)];
+    fixture.store.merge(facts, UnixMicros::now()).await?;
+    fixture.until_all(Status::Sent).await?;
+    let arrived = &fixture.sink.messages()[0];
+    assert_eq!(arrived.to, [ADDRESS]);
+    assert_eq!(arrived.header("To").as_deref(), Some(ADDRESS));
+    assert_eq!(arrived.header("Bcc"), None);
+    let subject = format!("Your order of {MARKUP} is confirmed");
+    assert_eq!(arrived.subject.as_deref(), Some(subject.as_str()));
+    let (text, html) = (arrived.text.as_deref(), arrived.html.as_deref());
+    assert!(text.is_some_and(|text| text.contains(MARKUP)), "{text:?}");
+    assert!(html.is_some_and(|html| !html.contains("<img") && html.contains("&lt;img")));
     Ok(())
 }
 

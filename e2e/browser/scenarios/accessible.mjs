@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 
-import { MARKUP, isLive, placeElsewhere, untilFinal } from "../console.mjs";
+import { MARKUP, isDrawn, isLive, placeElsewhere, untilFinal } from "../console.mjs";
 import { PHONE, WIDE } from "../session.mjs";
 import { add, checkOut, stage } from "../shop.mjs";
 
@@ -57,8 +57,7 @@ async function operator(session, orderId, options, what) {
 }
 
 async function openOverview(page) {
-  await isLive(page);
-  await page.locator("#orders tbody tr").first().waitFor();
+  await isDrawn(page);
   await page.getByText("As a table").click();
 }
 

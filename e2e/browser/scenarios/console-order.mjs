@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 
-import { MARKUP, isLive, placeElsewhere, untilFinal } from "../console.mjs";
+import { MARKUP, isComplete, isLive, placeElsewhere, untilFinal } from "../console.mjs";
 
 const PRODUCTS = [
   { id: 1, name: "Keyboard", price: 999 },
@@ -15,7 +15,7 @@ export default async function (session) {
   // Asked for at once it may not be stored yet, and the page waits for it.
   session.expectStatus(404);
   const page = await session.page(`/console/orders/${orderId}`);
-  await page.locator("#connection").getByText("Complete").waitFor();
+  await isComplete(page);
   await page.locator("#status").getByText("Paid").waitFor();
   assert.equal(await page.locator("#total").innerText(), "$11.99");
   const steps = await page.locator("#steps").innerText();

@@ -19,7 +19,7 @@ export default async function (session) {
   await page.waitForFunction(isMore, before);
   // What is drawn can be read, too.
   await page.getByText("As a table").click();
-  assert.equal(await page.locator("#rate-table tbody tr").count(), 60);
+  await page.waitForFunction(() => document.querySelectorAll("#rate-table tbody tr").length === 60);
 
   // One user's orders, which keep following.
   await page.getByLabel("User id").fill(String(userId));

@@ -11,16 +11,18 @@ use e2e::{
 use testkit::{
     harness::{Needs, Test},
     process::Scratch,
-    wait::until,
 };
 use tokio::sync::OnceCell;
 
-use crate::operators::undecodable;
+use crate::{
+    hostile::{self, undecodable},
+    operators::letters,
+};
 
 const WITHOUT_TOKEN: [(&str, &str); 1] = [("GATEWAY__OPERATOR_TOKEN", "")];
 
 /// Scenarios that need nothing but the system.
-const SCENARIOS: [(&str, &str); 7] = [
+const SCENARIOS: [(&str, &str); 8] = [
     ("checkout", "two products, from the cart to the mails"),
     ("declined", "a declined card says why"),
     (
@@ -34,6 +36,7 @@ const SCENARIOS: [(&str, &str); 7] = [
     ),
     ("console-order", "an order in the console, to its mails"),
     ("accessible", "axe finds nothing on any page"),
+    ("first-load", "every page is small and soon there"),
 ];
 
 pub(crate) fn tests() -> Vec<Test> {
@@ -49,6 +52,8 @@ pub(crate) fn tests() -> Vec<Test> {
         .collect();
     tests.push(Test::new("browser::an operator signs in", signed_in).needs([Needs::Browser]));
     tests.push(Test::new("browser::a dead letter is put back", replayed).needs([Needs::Browser]));
+    let markup = Test::new("browser::markup is text on every page", markup);
+    tests.push(markup.needs([Needs::Browser]));
     let on_cluster = [Needs::Kafka, Needs::Postgres, Needs::Browser];
     tests.push(
         Test::new(
@@ -77,15 +82,18 @@ async fn signed_in() -> anyhow::Result<()> {
 async fn replayed() -> anyhow::Result<()> {
     let mut footing = Footing::start(Kind::Embedded, &WITHOUT_TOKEN).await?;
     undecodable(&footing).await?;
-    let id = until("a dead letter", Duration::from_secs(30), async || {
-        let path = "/ops/dead-letters?service=history";
-        let letters = footing.rest.get(path).await?.json();
-        let id = letters["deadLetters"][0]["id"].as_str();
-        id.map(str::to_owned).context("none yet")
-    })
-    .await?;
-    let given = [("DEAD_LETTER_ID", id.as_str())];
+    let letters = letters(&footing, "?service=history", 1).await?;
+    let id = letters[0]["id"].as_str().context("an id")?;
+    let given = [("DEAD_LETTER_ID", id)];
     play("dead-letters", footing.addresses.rest(), &given).await?;
+    footing.down().await
+}
+
+async fn markup() -> anyhow::Result<()> {
+    let mut footing = Footing::start(Kind::Embedded, &WITHOUT_TOKEN).await?;
+    hostile::three(&footing).await?;
+    letters(&footing, "?service=history", 3).await?;
+    play("markup", footing.addresses.rest(), &[]).await?;
     footing.down().await
 }
 

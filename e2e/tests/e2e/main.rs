@@ -10,6 +10,7 @@ mod dead_letters;
 mod declined;
 mod doors;
 mod exactly_once;
+mod hostile;
 mod idempotency;
 mod latency;
 mod load;

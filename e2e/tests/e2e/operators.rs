@@ -13,19 +13,15 @@ use http::{Method, StatusCode, header};
 use http_body_util::Full;
 use prost::Name as _;
 use proto::events::v1::OrderPlaced;
-use rdkafka::{
-    ClientConfig,
-    message::{Header, OwnedHeaders},
-    producer::{FutureProducer, FutureRecord},
-};
 use serde_json::{Value, json};
 use testkit::{harness::Test, rest::Answer, wait::until};
 
-use crate::{on_both, on_both_alone};
+use crate::{
+    hostile::{MARKUP, undecodable},
+    on_both, on_both_alone,
+};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Text that would run, were it taken for markup.
-const MARKUP: &str = "<img src=x onerror=alert(1)>";
 
 pub(crate) fn tests() -> Vec<Test> {
     [
@@ -250,31 +246,6 @@ async fn user_events(footing: &Footing) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Puts a record where orders are that nobody can decode, with markup around it.
-pub(crate) async fn undecodable(footing: &Footing) -> anyhow::Result<()> {
-    let producer: FutureProducer = ClientConfig::new()
-        .set("bootstrap.servers", footing.brokers())
-        .create()?;
-    let topic = footing.topic("orders.v1");
-    let name = OrderPlaced::full_name();
-    let headers = OwnedHeaders::new()
-        .insert(Header {
-            key: "ce_type",
-            value: Some(&name),
-        })
-        .insert(Header {
-            key: "x-note",
-            value: Some(MARKUP),
-        });
-    let record = FutureRecord::to(&topic)
-        .key(MARKUP)
-        .payload(&b"\xff no protobuf"[..])
-        .headers(headers);
-    let sent = producer.send(record, PATIENCE).await;
-    sent.map_err(|(error, _)| error)?;
-    Ok(())
-}
-
 async fn dead_letter(kind: Kind) -> anyhow::Result<()> {
     let mut footing = Footing::start(kind, &[]).await?;
     undecodable(&footing).await?;
@@ -336,7 +307,11 @@ async fn dead_letter(kind: Kind) -> anyhow::Result<()> {
 }
 
 /// The dead letters, once there are so many.
-async fn letters(footing: &Footing, query: &str, count: usize) -> anyhow::Result<Vec<Value>> {
+pub(crate) async fn letters(
+    footing: &Footing,
+    query: &str,
+    count: usize,
+) -> anyhow::Result<Vec<Value>> {
     until("the dead letters", PATIENCE, async || {
         let json = get_json(footing, &format!("/ops/dead-letters{query}")).await?;
         let letters = json["deadLetters"].as_array().context("letters")?.clone();

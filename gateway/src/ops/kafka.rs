@@ -2,7 +2,7 @@
 //!
 //! Invariant: at most two look at once, each with a client of its own that is gone
 //! afterwards, and none for longer than its deadline. What they look at may be as much
-//! as Kafka holds; what they cost the gateway is not.
+//! as Kafka holds; what they cost the gateway is not: neither in time nor in memory.
 
 use std::{
     sync::Arc,
@@ -33,6 +33,11 @@ const AT_ONCE: usize = 2;
 const MOST_READ: usize = 100_000;
 /// Records of one order. The largest order has a hundred lines, each with a mail.
 const MOST_FOUND: usize = 500;
+/// Bytes of one order's records. The largest order is a few tens of kilobytes.
+const MOST_FOUND_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of letters that are put back at once: thousands of ours, or a handful of the
+/// largest that a topic takes.
+const MOST_REPLAYED_BYTES: usize = 8 * 1024 * 1024;
 /// How long after its deadline a client may take to be gone.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -64,6 +69,7 @@ impl Topics {
             let bounds = Bounds {
                 read: MOST_READ,
                 found: MOST_FOUND,
+                bytes: MOST_FOUND_BYTES,
                 deadline,
             };
             lookup::find(options, &wanted, bounds)
@@ -99,7 +105,7 @@ impl Topics {
         self.blocking(deadline, move |options, deadline| {
             // Held until it is done, whether or not somebody still waits for it.
             let _replaying = replaying;
-            let found = dead_letters::named(options, &ids, deadline)?;
+            let found = dead_letters::named(options, &ids, MOST_REPLAYED_BYTES, deadline)?;
             let now = jiff::Timestamp::now().as_millisecond();
             let triage = Triage::of(found, now, force);
             let mut services: Vec<&str> = triage
@@ -145,6 +151,7 @@ impl Topics {
         match tokio::time::timeout_at(until + GRACE, work).await {
             Ok(Ok(Ok(done))) => Ok(done),
             Ok(Ok(Err(error))) if error.is::<dead_letters::Late>() => Err(late()),
+            Ok(Ok(Err(error))) if error.is::<dead_letters::TooLarge>() => Err(too_large()),
             Ok(Ok(Err(error))) => {
                 let away = Error::unavailable("Kafka does not answer as it should; try again");
                 Err(away.caused_by(error))
@@ -161,6 +168,12 @@ fn busy() -> Error {
         "others look into Kafka already; try again",
     )
     .retry_after(RETRY_AFTER)
+}
+
+fn too_large() -> Error {
+    let most = MOST_REPLAYED_BYTES / (1024 * 1024);
+    let message = format!("these dead letters are more than {most} MiB together; name fewer");
+    Error::new(Reason::TooLarge, message)
 }
 
 fn late() -> Error {

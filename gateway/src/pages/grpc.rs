@@ -52,7 +52,7 @@ const REQUESTS: [(&str, &str); 11] = [
 
 #[derive(Debug, Serialize)]
 struct Service {
-    name: String,
+    package: String,
     short: String,
     about: String,
     port: u16,
@@ -101,7 +101,7 @@ fn service(set: &FileDescriptorSet, full_name: &str, port: u16) -> Option<Servic
         described(full_name, port, method, about)
     });
     Some(Service {
-        name: full_name.to_owned(),
+        package: package.to_owned(),
         short: short.to_owned(),
         about: comment(file, &[6, index]),
         port,

@@ -9,6 +9,7 @@ mod analytics;
 mod body;
 mod docs;
 mod failure;
+mod guard;
 pub(crate) mod json;
 mod mails;
 mod operations;
@@ -21,12 +22,7 @@ mod track;
 pub(crate) mod types;
 mod watching;
 
-use axum::{
-    Extension, Json, Router,
-    extract::{Request, State},
-    middleware::{self, Next},
-    response::{IntoResponse as _, Response},
-};
+use axum::{Extension, Json, Router, handler::Handler as _, middleware};
 use chassis::error::Error;
 use serde::Serialize;
 use utoipa::OpenApi;
@@ -38,10 +34,6 @@ use crate::{
 };
 pub(crate) use failure::Failure;
 pub(crate) use orders::order;
-
-/// All headers of a request together. The server reads twice as much before it
-/// hangs up, so that up to there the answer can be a problem.
-const MAX_HEADER_BYTES: usize = 8 * 1024;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -108,41 +100,28 @@ fn operators() -> OpenApiRouter<Core> {
 ///
 /// An error is a page of ours that does not render.
 pub(crate) fn router(core: Core, options: &PageOptions) -> anyhow::Result<Router> {
-    let gate = middleware::from_fn_with_state(core.clone(), through_gate);
+    let [gated, open, operators] =
+        [gated(), open(), operators()].map(OpenApiRouter::split_for_parts);
+    let document = [gated.1, open.1, operators.1]
+        .into_iter()
+        .fold(Document::openapi(), utoipa::openapi::OpenApi::merge_from);
     let operators_only = middleware::from_fn_with_state(core.clone(), operations::operators_only);
-    let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
-        .merge(gated().route_layer(gate))
-        .merge(open())
-        .merge(operators().route_layer(operators_only))
-        .split_for_parts();
-    let router = router
-        .merge(pages::router(options, &document)?)
-        .fallback(async || Failure::no_such_path())
-        .method_not_allowed_fallback(async || Failure::no_such_method())
+    let ungated = open
+        .0
         .layer(Extension(docs::Document::new(&document)))
-        .layer(middleware::from_fn(bound_headers))
+        .merge(operators.0.route_layer(operators_only))
+        .merge(pages::router(options, &document)?)
+        .route_layer(guard::headers());
+    let no_such_path = async || Failure::no_such_path();
+    let no_such_method = async || Failure::no_such_method();
+    let router = gated
+        .0
+        .route_layer(guard::gate(core.gate.clone()))
+        .merge(ungated)
+        .fallback(no_such_path.layer(guard::headers()))
+        .method_not_allowed_fallback(no_such_method.layer(guard::headers()))
         .with_state(core);
     Ok(router)
-}
-
-/// Refuses what is more than can be done at once, before anything is read of it.
-async fn through_gate(State(core): State<Core>, request: Request, next: Next) -> Response {
-    match core.gate.enter() {
-        Ok(_entered) => next.run(request).await,
-        Err(error) => Failure::from(error).into_response(),
-    }
-}
-
-async fn bound_headers(request: Request, next: Next) -> Response {
-    let length: usize = request
-        .headers()
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len())
-        .sum();
-    if length > MAX_HEADER_BYTES {
-        return Failure::long_headers().into_response();
-    }
-    next.run(request).await
 }
 
 /// An answer that is shown as it is.

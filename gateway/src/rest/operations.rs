@@ -27,10 +27,12 @@ pub(crate) async fn operators_only(
         Ok(()) => next.run(request).await,
         Err(error) => Failure::not_let_in(error).into_response(),
     };
+    let headers = response.headers_mut();
     let no_store = HeaderValue::from_static("no-store");
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, no_store);
+    headers.insert(header::CACHE_CONTROL, no_store);
+    // Records hold what anybody wrote to Kafka: no browser is to take it for markup.
+    let nosniff = HeaderValue::from_static("nosniff");
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
     response
 }
 

@@ -148,8 +148,8 @@ pub(crate) struct ReplayRequest {
 
 /// Put dead letters back
 ///
-/// To the service that gave them up, each once: what was put back before stays out. For
-/// operators.
+/// To the service that gave them up, each once: what was put back before stays out. More
+/// than 8 MiB of them at once are TOO_LARGE. For operators.
 #[utoipa::path(
     post,
     path = "/ops/dead-letters/replay",

@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Router,
     body::Body,
-    http::{HeaderMap, Method, Request, StatusCode, header},
+    http::{HeaderMap, HeaderName, Method, Request, StatusCode, header},
 };
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
@@ -66,6 +66,13 @@ impl Answer {
         self.headers
             .get(name)
             .map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Fails unless it has these headers; `what` was asked for.
+    fn expect_headers<const N: usize>(&self, what: &str, expected: [(HeaderName, &str); N]) {
+        for (name, value) in expected {
+            assert_eq!(self.header(&name), value, "{what}: {name}");
+        }
     }
 
     /// The fields that a problem names.

@@ -113,6 +113,7 @@ async fn all_five_services_are_shown_in_their_order() {
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.header(header::CONTENT_TYPE), "application/json");
     assert_eq!(answer.header(header::CACHE_CONTROL), "no-store");
+    assert_eq!(answer.header(header::X_CONTENT_TYPE_OPTIONS), "nosniff");
     let json = answer.json();
     let services = json["services"].as_array().unwrap();
     let told: Vec<_> = services

@@ -7,6 +7,8 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 
+use chassis::error::PROBLEM_JSON;
+
 use super::{Answer, Doors};
 
 /// Every page, and a word on it.
@@ -42,10 +44,11 @@ fn named(html: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// What a script of ours imports, as names beside it.
+/// What a script of ours imports, at once or later, as names beside it.
 fn imported(script: &str) -> BTreeSet<String> {
-    let parts = script.split(" from \"./").skip(1);
-    parts
+    let parts = |begin| script.split(begin).skip(1);
+    parts(" from \"./")
+        .chain(parts(" import(\"./"))
         .filter_map(|part| part.split_once('"'))
         .map(|(name, _)| name.to_owned())
         .collect()
@@ -114,15 +117,60 @@ async fn the_reference_is_found_with_a_slash_too() {
 }
 
 #[tokio::test]
-async fn the_first_page_is_small() {
+async fn every_page_is_small() {
     let doors = Doors::open();
-    let mut bytes = 0;
-    for (file, _) in whole(&doors, "/").await {
-        let request = Request::get(&file).header(header::ACCEPT_ENCODING, "gzip");
-        let answer = doors.send(request.body(Body::empty()).unwrap()).await;
-        bytes += answer.body.len();
+    for (path, _) in PAGES {
+        let mut bytes = 0;
+        for (file, _) in whole(&doors, path).await {
+            let request = Request::get(&file).header(header::ACCEPT_ENCODING, "gzip");
+            let answer = doors.send(request.body(Body::empty()).unwrap()).await;
+            bytes += answer.body.len();
+        }
+        assert!(bytes < 150_000, "{path}: {bytes} bytes compressed");
     }
-    assert!(bytes < 150_000, "{bytes} bytes compressed");
+}
+
+#[tokio::test]
+async fn what_a_caller_wrote_into_an_address_is_told_as_json_or_not_at_all() {
+    let doors = Doors::open();
+    let markup = "%3Cimg%20src=x%20onerror=alert(1)%3E";
+    for path in [
+        format!("/{markup}"),
+        format!("/docs/{markup}"),
+        format!("/assets/x/{markup}"),
+        format!("/orders/{markup}"),
+        format!("/orders/{markup}/events"),
+        format!("/orders/{markup}/records"),
+        format!("/orders/{markup}/notifications/{markup}/html"),
+        format!("/users/{markup}/orders?{markup}={markup}"),
+        format!("/orders?pageToken={markup}&{markup}=1"),
+        format!("/analytics/rate?width={markup}&startTime={markup}&{markup}=1"),
+        format!("/analytics/top-products?currencyCode={markup}&{markup}=1"),
+        format!("/ops/dead-letters?service={markup}&class={markup}&{markup}=1"),
+        format!("/ops/live?{markup}"),
+    ] {
+        let answer = doors.get(&path).await;
+        assert!(answer.status.is_client_error(), "{path}: {answer:?}");
+        let expected = [
+            (header::CONTENT_TYPE, PROBLEM_JSON),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (header::CACHE_CONTROL, "no-store"),
+        ];
+        answer.expect_headers(&path, expected);
+    }
+    // Pages show nothing of their address: the scripts do, as text.
+    for path in [
+        format!("/?order={markup}"),
+        format!("/console?user={markup}"),
+        format!("/console/orders/{markup}"),
+        format!("/console/dead-letters?service={markup}"),
+        format!("/docs?{markup}"),
+    ] {
+        let answer = doors.get(&path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        let html = String::from_utf8(answer.body.to_vec()).unwrap();
+        assert!(!html.contains("onerror"), "{path}: {html}");
+    }
 }
 
 #[tokio::test]

@@ -122,6 +122,14 @@ async fn long_headers_are_refused() {
         .await;
     assert_eq!(answer.status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     assert_eq!(answer.json()["status"], 431);
+    // Where there is nothing, too.
+    for (method, path) in [("GET", "/nothing"), ("DELETE", "/order"), ("GET", "/docs")] {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header("x-long", &long).body(Body::empty());
+        let answer = doors.send(request.unwrap()).await;
+        let expected = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        assert_eq!(answer.status, expected, "{method} {path}");
+    }
 }
 
 #[tokio::test]

@@ -43,6 +43,7 @@ async fn an_orders_records_are_looked_for_where_they_are_and_shown_masked() {
     let answer = doors.get(&format!("/orders/{id}/records")).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.header(header::CACHE_CONTROL), "no-store");
+    assert_eq!(answer.header(header::X_CONTENT_TYPE_OPTIONS), "nosniff");
     let json = answer.json();
     assert_eq!(
         (&json["orderId"], &json["complete"]),

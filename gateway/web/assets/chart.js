@@ -52,7 +52,8 @@ export class RateChart {
     const options = {
       width: Math.max(200, this.place.clientWidth),
       height: HEIGHT,
-      padding: [12, 8, 0, 0],
+      // On the right, half of the last time's text.
+      padding: [12, 26, 0, 0],
       legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { setScale: false, x: false, y: false } },
       scales: {

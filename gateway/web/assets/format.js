@@ -64,8 +64,16 @@ const small = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
 export const perSecond = (number) => `${number < 100 ? small.format(number) : count(Math.round(number))}/s`;
 
 const percent = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 0 });
-/** A part of a whole: "42%"; nothing of nothing is nothing. */
-export const share = (part, all) => percent.format(all > 0 ? part / all : 0);
+const finePercent = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 });
+/**
+ * A part of a whole: "42%"; nothing of nothing is nothing. Near both ends more finely: few that
+ * were declined are neither none, nor are all the others all.
+ */
+export function share(part, all) {
+  const ratio = all > 0 ? part / all : 0;
+  const isNearAnEnd = ratio < 0.05 || ratio > 0.95;
+  return (isNearAnEnd ? finePercent : percent).format(ratio);
+}
 
 const clockFormat = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const dayFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });

@@ -49,8 +49,24 @@ fn path(rest: &str, keyword: &str) -> Option<String> {
     if !found.eq_ignore_ascii_case(keyword) {
         return None;
     }
-    let (address, _) = path.trim_start().strip_prefix('<')?.split_once('>')?;
-    Some(address.to_owned())
+    let path = path.trim_start().strip_prefix('<')?;
+    Some(path[..end(path)?].to_owned())
+}
+
+/// Where a path ends: at its `>`, but for those within a quoted local part (RFC 5321,
+/// section 4.1.2).
+fn end(path: &str) -> Option<usize> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    path.char_indices().find_map(|(at, character)| {
+        match character {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            '>' if !is_quoted => return Some(at),
+            _ => {}
+        }
+        None
+    })
 }
 
 #[cfg(test)]
@@ -71,6 +87,11 @@ mod tests {
                 "RCPT TO: <c@d.example>\r\n",
                 Command::Recipient("c@d.example".to_owned()),
             ),
+            (
+                "RCPT TO:<\"<b>\\\"x</b>\"@d.example> SIZE=1\r\n",
+                Command::Recipient("\"<b>\\\"x</b>\"@d.example".to_owned()),
+            ),
+            ("RCPT TO:<\"c@d.example>\r\n", Command::Unknown),
             ("DATA\r\n", Command::Data),
             ("Quit\n", Command::Quit),
             ("STARTTLS\r\n", Command::Unknown),

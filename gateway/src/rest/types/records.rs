@@ -111,9 +111,11 @@ fn decoded(record: &Record) -> Result<Value, String> {
     proto::json::bytes_to_json(name, payload).map_err(|error| error.to_string())
 }
 
-/// A time in milliseconds since the Unix epoch; below 0 is none.
+/// A time in milliseconds since the Unix epoch; below 0 is none, and so is what no
+/// calendar holds: whoever writes a record may stamp it as it likes.
 fn time(millis: i64) -> Option<Time> {
-    let micros = millis.checked_mul(1_000).filter(|micros| *micros >= 0)?;
+    let time = jiff::Timestamp::from_millisecond(millis).ok()?;
+    let micros = Some(time.as_microsecond()).filter(|micros| *micros >= 0)?;
     Some(UnixMicros::from_micros(micros).into())
 }
 
@@ -374,8 +376,19 @@ mod tests {
     }
 
     #[test]
-    fn times_before_the_epoch_are_none() {
-        assert_eq!((time(-1), time(i64::MAX)), (None, None));
-        assert!(time(0).is_some());
+    fn times_that_cannot_be_written_are_none() {
+        for wrong in [
+            -1,
+            i64::MIN,
+            i64::MAX,
+            253_402_300_800_000,
+            9_000_000_000_000_000,
+        ] {
+            assert_eq!(time(wrong), None, "{wrong}");
+        }
+        for fine in [0, 1_769_860_800_000, 253_402_000_000_000] {
+            let text = serde_json::to_value(time(fine)).unwrap();
+            assert!(text.as_str().unwrap().ends_with('Z'), "{text}");
+        }
     }
 }
