@@ -10,6 +10,7 @@
 
 mod cpu;
 mod figures;
+mod kept;
 mod lab;
 mod limits;
 mod mesh;
@@ -19,11 +20,16 @@ mod plot;
 mod series;
 mod table;
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use clap::{Parser, Subcommand};
+use serde::{Deserialize, Serialize};
 
-use crate::{lab::Lab, table::Table};
+use crate::{figures::Name, kept::Kept, lab::Lab, table::Table};
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -36,7 +42,7 @@ struct Arguments {
     limit: Option<Limit>,
     /// Which figures; all unless told otherwise.
     #[arg(value_enum)]
-    figures: Vec<figures::Name>,
+    figures: Vec<Name>,
     /// How often each contender has its turn; the median counts.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=50))]
     rounds: u32,
@@ -53,6 +59,10 @@ struct Arguments {
     /// Draws the curves into this folder, as SVG.
     #[arg(long, value_name = "FOLDER")]
     plots: Option<PathBuf>,
+    /// Keeps each figure in this folder as soon as it is measured, and takes those
+    /// that are there already, measured by the same rounds and seconds.
+    #[arg(long, value_name = "FOLDER")]
+    resume: Option<PathBuf>,
     /// Writes the table and every sample as JSON, too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -84,7 +94,7 @@ fn main() -> ExitCode {
 }
 
 /// How much is measured.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Plan {
     pub(crate) rounds: u32,
     /// One contender's turn.
@@ -117,12 +127,16 @@ fn measure(arguments: Arguments) -> anyhow::Result<()> {
             store: arguments.store,
         }
     };
+    let kept = match &arguments.resume {
+        Some(folder) => Some(Kept::new(folder, plan)?),
+        None => None,
+    };
     let names = figures::chosen(&arguments.figures, plan);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     let table = runtime.block_on(async {
-        let table = all(plan, &names).await;
+        let table = all(plan, &names, kept.as_ref()).await;
         testkit::process::shutdown_all().await;
         table
     })?;
@@ -136,13 +150,28 @@ fn measure(arguments: Arguments) -> anyhow::Result<()> {
     table.guard(plan.quick)
 }
 
-async fn all(plan: Plan, names: &[figures::Name]) -> anyhow::Result<Table> {
-    let lab = Lab::start(plan).await?;
+async fn all(plan: Plan, names: &[Name], kept: Option<&Kept>) -> anyhow::Result<Table> {
     let mut table = Table::default();
+    let mut lab = None;
     for name in names {
+        if let Some(found) = kept.and_then(|kept| kept.find(*name).transpose()) {
+            println!("{name:?}: measured before");
+            table.extend(found?);
+            continue;
+        }
+        let lab = match &mut lab {
+            Some(lab) => lab,
+            // All of it may have been measured before.
+            none => none.insert(Lab::start(plan).await?),
+        };
         println!("{name:?} …");
-        match figures::measure(*name, &lab).await {
-            Ok(found) => table.extend(found),
+        let begin = Instant::now();
+        match figures::measure(*name, lab).await {
+            Ok(found) => {
+                println!("{name:?}: {:.0} s", begin.elapsed().as_secs_f64());
+                kept.map_or(Ok(()), |kept| kept.keep(*name, &found))?;
+                table.extend(found);
+            }
             Err(error) => table.failed(*name, &error),
         }
     }

@@ -1,6 +1,6 @@
 //! Curves, drawn as SVG: what a table cannot show.
 
-use std::{fs, ops::Range, path::Path};
+use std::{borrow::Cow, fs, ops::Range, path::Path};
 
 use anyhow::Context as _;
 use plotters::{
@@ -12,6 +12,7 @@ use plotters::{
     series::LineSeries,
     style::{Color as _, IntoFont as _, RGBColor, ShapeStyle, WHITE},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// In pixels; as wide as a page of text.
@@ -28,7 +29,7 @@ const COLOURS: [RGBColor; 6] = [
 ];
 
 /// One line of a plot.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Curve {
     pub(crate) name: String,
     /// Drawn thin: it belongs to the curve before it, in whose colour it is.
@@ -37,13 +38,13 @@ pub(crate) struct Curve {
 }
 
 /// What is drawn into one file. Both axes are logarithmic.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Plot {
     /// The file's name without its ending.
-    pub(crate) name: &'static str,
-    pub(crate) title: &'static str,
-    pub(crate) across: &'static str,
-    pub(crate) up: &'static str,
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) title: Cow<'static, str>,
+    pub(crate) across: Cow<'static, str>,
+    pub(crate) up: Cow<'static, str>,
     pub(crate) curves: Vec<Curve>,
 }
 

@@ -1,7 +1,9 @@
 //! Samples of one contender, in the order of the rounds.
 
+use serde::{Deserialize, Serialize};
+
 /// What one contender came to, a number for each round.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Series(Vec<f64>);
 
 impl Series {
@@ -39,6 +41,17 @@ impl Series {
         Self(pairs.map(|(ours, theirs)| ours / theirs).collect())
     }
 
+    /// Round by round, the rate of doing one after the other on the same cores,
+    /// where this alone and the other alone would each take them all.
+    pub(crate) fn after(&self, other: &Self) -> Self {
+        let pairs = self.0.iter().zip(&other.0);
+        Self(
+            pairs
+                .map(|(one, two)| (one.recip() + two.recip()).recip())
+                .collect(),
+        )
+    }
+
     fn sorted(&self) -> Vec<f64> {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
@@ -72,5 +85,11 @@ mod tests {
         let ratios = series(&[10.0, 30.0]).over(&series(&[5.0, 10.0]));
         assert_eq!(ratios, series(&[2.0, 3.0]));
         assert_eq!(ratios.spread(), (2.0, 3.0));
+    }
+
+    #[test]
+    fn one_after_the_other_takes_the_time_of_both() {
+        let both = series(&[100.0]).after(&series(&[100.0]));
+        assert_eq!(both, series(&[50.0]));
     }
 }

@@ -1,8 +1,9 @@
 //! What the bench prints: a line a goal.
 
-use std::{fmt, fs, path::Path};
+use std::{borrow::Cow, fmt, fs, path::Path};
 
 use comfy_table::{CellAlignment, Table as Drawn, presets::ASCII_MARKDOWN};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// What a line has to reach.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Goal {
     /// Ours over the other.
     RatioAtLeast(f64),
@@ -25,11 +26,11 @@ pub(crate) enum Goal {
 }
 
 /// One figure against its goal.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Line {
     /// What was measured, and under what.
     pub(crate) what: String,
-    pub(crate) unit: &'static str,
+    pub(crate) unit: Cow<'static, str>,
     pub(crate) ours: Series,
     /// Against whom.
     pub(crate) other: Option<(String, Series)>,
@@ -219,7 +220,7 @@ mod tests {
     fn line(ours: f64, theirs: f64, goal: Goal) -> Line {
         Line {
             what: "orders".to_owned(),
-            unit: "/s",
+            unit: "/s".into(),
             ours: [ours].into_iter().collect(),
             other: Some(("them".to_owned(), [theirs].into_iter().collect())),
             goal,

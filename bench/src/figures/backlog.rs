@@ -28,6 +28,18 @@ struct Pair {
     limit: Series,
 }
 
+impl Pair {
+    fn line(self, what: &str, unit: &'static str, limit: &str, goal: Goal) -> Line {
+        Line {
+            what: what.to_owned(),
+            unit: unit.into(),
+            ours: self.ours,
+            other: Some((limit.to_owned(), self.limit)),
+            goal,
+        }
+    }
+}
+
 pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
     let orders: i64 = lab.plan.of(20_000, 100_000);
     let mut history = Pair::default();
@@ -35,11 +47,15 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
     let mut notifier = Pair::default();
     let mut analytics = Pair::default();
     let mut embedded = Pair::default();
+    // Orders alone, which is what all but analytics begin with.
+    let mut reading = Series::default();
     for _ in 0..lab.plan.rounds {
         let mut mesh = Mesh::prepare(lab, &[("PAYMENTS__PROVIDER_LATENCY", "0ms")]).await?;
         let kafka = mesh.kafka()?;
         let topics = ["orders.v1", "payments.v1", "notifications.v1"].map(|name| kafka.topic(name));
-        orders::fill(lab.kafka.bootstrap_servers(), topics[0].clone(), orders).await?;
+        let brokers = lab.kafka.bootstrap_servers();
+        orders::fill(brokers.clone(), topics[0].clone(), orders).await?;
+        reading.push(consume::rate(brokers.clone(), vec![topics[0].clone()], orders).await?);
 
         history.limit.push(rows::history(lab, orders).await?);
         let rate = records(&mut mesh, "history", "SELECT count(*) FROM orders", orders);
@@ -61,7 +77,6 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
 
         // Orders, their payments, their mails.
         let all = orders * 3;
-        let brokers = lab.kafka.bootstrap_servers();
         let limit = consume::rate(brokers, topics.to_vec(), all).await?;
         analytics.limit.push(limit);
         embedded.limit.push(limit);
@@ -80,58 +95,39 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
             last(&embedded.ours),
         );
     }
-    let line = |what: &str, unit, pair: Pair, limit: &str, goal| Line {
-        what: what.to_owned(),
-        unit,
-        ours: pair.ours,
-        other: Some((limit.to_owned(), pair.limit)),
-        goal,
-    };
-    let bulk = "bulk insert of the same rows";
+    let seven_tenths = Goal::RatioAtLeast(0.7);
+    let rows = "the same bulk insert";
     let statements = "the same statements without Kafka";
     let sink = "the mail sink flat out";
     let raw = "consume and decode";
-    let on_postgres = Pair {
-        ours: analytics.ours.clone(),
-        limit: analytics.limit.clone(),
-    };
-    Ok(vec![
-        line(
-            "history, backlog",
-            "records/s",
-            history,
-            bulk,
-            Goal::RatioAtLeast(0.7),
-        ),
-        line(
-            "payments, backlog",
-            "records/s",
-            payments,
-            statements,
-            Goal::RatioAtLeast(0.7),
-        ),
-        line(
-            "notifier, backlog",
-            "mails/s",
-            notifier,
-            sink,
-            Goal::RatioAtLeast(0.7),
-        ),
-        line(
+    let mut lines = Vec::new();
+    for (what, unit, pair, limit) in [
+        ("history, backlog", "records/s", history, rows),
+        ("payments, backlog", "records/s", payments, statements),
+        ("notifier, backlog", "mails/s", notifier, sink),
+    ] {
+        let both = Pair {
+            ours: pair.ours.clone(),
+            limit: reading.after(&pair.limit),
+        };
+        lines.push(pair.line(what, unit, limit, seven_tenths));
+        lines.push(both.line(what, unit, &format!("{raw}, then {limit}"), Goal::None));
+    }
+    for (what, pair, goal) in [
+        (
             "analytics, backlog, SQLite",
-            "records/s",
             embedded,
-            raw,
             Goal::RatioAtLeast(0.5),
         ),
-        line(
+        (
             "analytics, backlog, PostgreSQL",
-            "records/s",
-            on_postgres,
-            raw,
+            analytics,
             Goal::AtLeast(20_000.0),
         ),
-    ])
+    ] {
+        lines.push(pair.line(what, "records/s", raw, goal));
+    }
+    Ok(lines)
 }
 
 fn last(series: &Series) -> f64 {

@@ -49,21 +49,21 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
     Ok(vec![
         Line {
             what: "p50 of the answer, payment of 3 s".to_owned(),
-            unit: "ms",
+            unit: "ms".into(),
             ours: ours.clone(),
             other: Some(("one after the other".to_owned(), theirs)),
             goal: Goal::RatioAtMost(1.0 / 300.0),
         },
         Line {
             what: "p50 of the answer, payment of 3 s".to_owned(),
-            unit: "ms",
+            unit: "ms".into(),
             ours,
             other: None,
             goal: Goal::AtMost(10.0),
         },
         Line {
             what: "all effects done, payment of 3 s".to_owned(),
-            unit: "ms",
+            unit: "ms".into(),
             ours: everything,
             other: None,
             goal: Goal::AtMost(at_most),

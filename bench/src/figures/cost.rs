@@ -73,7 +73,7 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Found> {
                 .push((float(size), many_cost.median()));
             found.lines.push(Line {
                 what: format!("{service}, CPU of an order, {size} in store"),
-                unit: "µs",
+                unit: "µs".into(),
                 ours: many_cost,
                 other: Some((format!("{few} in store"), few_cost)),
                 goal: Goal::RatioAtMost(DEARER),
@@ -81,10 +81,10 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Found> {
         }
     }
     found.plots.push(Plot {
-        name: "cost",
-        title: "CPU time of an order in each service",
-        across: "orders in store",
-        up: "µs",
+        name: "cost".into(),
+        title: "CPU time of an order in each service".into(),
+        across: "orders in store".into(),
+        up: "µs".into(),
         curves,
     });
     Ok(found)

@@ -258,14 +258,14 @@ fn lines(turns: &[Turn<'_>]) -> Vec<Line> {
         .unwrap_or(&express_64);
     let rate = |what: &str, ours: &Turn<'_>, other: &Turn<'_>, goal| Line {
         what: what.to_owned(),
-        unit: "/s",
+        unit: "/s".into(),
         ours: ours.rates.clone(),
         other: Some((named(other), other.rates.clone())),
         goal,
     };
     let time = |what: &str, ours: &Series, other: &Turn<'_>, theirs: &Series, goal| Line {
         what: what.to_owned(),
-        unit: "ms",
+        unit: "ms".into(),
         ours: ours.clone(),
         other: Some((named(other), theirs.clone())),
         goal,
@@ -275,6 +275,13 @@ fn lines(turns: &[Turn<'_>]) -> Vec<Line> {
         rate(rest, ours_512, most, Goal::RatioAtLeast(10.0)),
         rate(rest, ours_512, batching, Goal::RatioAtLeast(0.7)),
         rate(rest, ours_512, axum, Goal::None),
+        // What the first goal would take of a gateway that does nothing else.
+        rate(
+            "axum + rdkafka, 512 connections",
+            batching,
+            most,
+            Goal::None,
+        ),
         rate(
             "accepted orders, gRPC, 1 connection, 512 streams",
             grpc_one,

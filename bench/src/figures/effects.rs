@@ -69,14 +69,14 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
     Ok(vec![
         Line {
             what: "accepted to all effects, whole system, peak".to_owned(),
-            unit: "orders/s",
+            unit: "orders/s".into(),
             ours: peaks,
             other: None,
             goal: Goal::None,
         },
         Line {
             what: "accepted to all effects, p99, at half of the peak".to_owned(),
-            unit: "ms",
+            unit: "ms".into(),
             ours: p99,
             other: None,
             goal: Goal::AtMost(50.0),

@@ -67,10 +67,10 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Found> {
     Ok(Found {
         lines: Vec::new(),
         plots: vec![Plot {
-            name: "latency",
-            title: "From sending an order to its answer (thick: p99, thin: p50)",
-            across: "orders offered a second",
-            up: "ms",
+            name: "latency".into(),
+            title: "From sending an order to its answer (thick: p99, thin: p50)".into(),
+            across: "orders offered a second".into(),
+            up: "ms".into(),
             curves,
         }],
     })

@@ -48,7 +48,7 @@ fn line(what: &str, id: u32, goal: f64) -> anyhow::Result<Line> {
     let (_, most) = cpu::memory(id)?;
     Ok(Line {
         what: format!("memory of {what}, {CALLERS} callers"),
-        unit: "MB",
+        unit: "MB".into(),
         ours: [most].into_iter().collect::<Series>(),
         other: None,
         goal: Goal::AtMost(goal),

@@ -10,8 +10,10 @@ mod memory;
 mod scale;
 mod soak;
 mod tracing;
+mod watchers;
 
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
 use crate::{Plan, lab::Lab, plot::Plot, table::Line};
 
@@ -24,6 +26,8 @@ pub(crate) enum Name {
     Latency,
     /// What tracing costs.
     Tracing,
+    /// What open consoles and open pages of orders cost.
+    Watchers,
     /// How fast each service works off a backlog, against the limit of its parts.
     Backlog,
     /// The answer's and the effects' times while a payment takes 3 s.
@@ -41,7 +45,7 @@ pub(crate) enum Name {
 }
 
 /// What a figure came to.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Found {
     pub(crate) lines: Vec<Line>,
     pub(crate) plots: Vec<Plot>,
@@ -75,6 +79,7 @@ pub(crate) async fn measure(name: Name, lab: &Lab) -> anyhow::Result<Found> {
         Name::Cost => return cost::measure(lab).await,
         Name::Doors => doors::measure(lab).await,
         Name::Tracing => tracing::measure(lab).await,
+        Name::Watchers => watchers::measure(lab).await,
         Name::Backlog => backlog::measure(lab).await,
         Name::Checkout => checkout::measure(lab).await,
         Name::Effects => effects::measure(lab).await,

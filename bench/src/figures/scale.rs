@@ -37,7 +37,7 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
         }
         lines.push(Line {
             what: format!("{service}, {MANY} instances"),
-            unit: "records a CPU second",
+            unit: "records a CPU second".into(),
             ours: many,
             other: Some(("1 instance".to_owned(), one)),
             goal: Goal::RatioAtLeast(0.85),

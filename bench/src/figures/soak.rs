@@ -77,7 +77,7 @@ fn line(service: &str, samples: &[f64], orders: u64) -> Line {
     let one = |series: &Series| [series.median()].into_iter().collect::<Series>();
     Line {
         what: format!("memory of {service} after {orders} orders"),
-        unit: "MB",
+        unit: "MB".into(),
         ours: one(&last),
         other: Some(("a third before".to_owned(), one(&middle))),
         goal: Goal::RatioAtMost(GROWTH),

@@ -42,7 +42,7 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
     without.end_all().await?;
     Ok(vec![Line {
         what: format!("accepted orders, REST, {CALLERS} connections, traced"),
-        unit: "/s",
+        unit: "/s".into(),
         ours: traced,
         other: Some(("not traced".to_owned(), untraced)),
         goal: Goal::RatioAtLeast(0.9),

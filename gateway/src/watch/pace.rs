@@ -12,15 +12,23 @@ use proto::id::OrderId;
 /// Between two looks at a young order. Most orders pass from accepted to paid
 /// in tens of milliseconds.
 pub(super) const QUICKEST: Duration = Duration::from_millis(20);
-/// Between two looks at an order that has not changed for long.
-pub(super) const SLOWEST: Duration = Duration::from_millis(250);
+/// Between two looks at an order that has not changed for a while.
+const SLOW: Duration = Duration::from_millis(250);
+/// Between two looks at an order that nothing is likely to happen to soon: it has
+/// not changed for [`LONG`].
+pub(super) const SLOWEST: Duration = Duration::from_secs(1);
+const LONG: Duration = Duration::from_secs(10);
 /// The pause is this share of the time since the last change: what took a
 /// second to happen is seen a tenth of a second late at most.
 const SHARE: u32 = 10;
 
 /// The pause before the next look at an order that has not changed for so long.
 fn pause(unchanged_for: Duration) -> Duration {
-    (unchanged_for / SHARE).clamp(QUICKEST, SLOWEST)
+    if unchanged_for < LONG {
+        (unchanged_for / SHARE).clamp(QUICKEST, SLOW)
+    } else {
+        SLOWEST
+    }
 }
 
 /// Which orders are due when.
@@ -122,10 +130,10 @@ mod tests {
     }
 
     #[test]
-    fn an_order_is_looked_at_at_once_then_every_20_ms_and_in_the_end_every_250_ms() {
+    fn an_order_is_looked_at_at_once_then_every_20_ms_and_in_the_end_every_second() {
         let (mut pace, start) = (Pace::default(), Instant::now());
         pace.quicken(OrderId::random(), start);
-        let times = looks(&mut pace, start, Duration::from_secs(10));
+        let times = looks(&mut pace, start, Duration::from_secs(15));
         assert_eq!(
             times[..5],
             [Duration::ZERO, 20 * MS, 40 * MS, 60 * MS, 80 * MS]
@@ -135,6 +143,7 @@ mod tests {
             .map(|pair| pair[1].saturating_sub(pair[0]))
             .collect();
         assert!(gaps.is_sorted(), "{gaps:?}");
+        assert!(gaps.contains(&SLOW));
         assert_eq!(gaps.last(), Some(&SLOWEST));
     }
 

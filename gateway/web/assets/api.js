@@ -2,6 +2,9 @@
 
 import { authorization } from "./token.js";
 
+/** How long an answer may take, in milliseconds: longer than the slowest, a replay, may. */
+const PATIENCE = 30_000;
+
 /** Why there is no answer: a problem, or that nobody answered at all (status 0). */
 export class Failed extends Error {
   constructor(status, problem) {
@@ -37,7 +40,8 @@ export async function ask(path, { body, ...options } = {}) {
   const headers = { accept: "application/json", ...(body && { "content-type": "application/json" }) };
   let answer;
   try {
-    answer = await fetch(path, { ...sent, ...options, headers: { ...headers, ...options.headers } });
+    const signal = AbortSignal.timeout(PATIENCE);
+    answer = await fetch(path, { signal, ...sent, ...options, headers: { ...headers, ...options.headers } });
   } catch {
     throw new Failed(0, {});
   }

@@ -4,6 +4,8 @@
 const AGAIN = new Set([408, 429, 502, 503, 504]);
 const ATTEMPTS = 5;
 const PAUSE = 500;
+/** How long one attempt may take, in milliseconds: longer than the gateway takes to say so itself. */
+const PATIENCE = 15_000;
 
 /** A key that no other checkout has. `crypto.randomUUID` is missing on plain HTTP but localhost. */
 export function newKey() {
@@ -34,6 +36,7 @@ export async function place(order, key) {
         method: "POST",
         headers: { "content-type": "application/json", "idempotency-key": key },
         body: JSON.stringify(order),
+        signal: AbortSignal.timeout(PATIENCE),
       });
       const body = await answer.json();
       if (answer.ok) return { accepted: body, milliseconds: performance.now() - begin };

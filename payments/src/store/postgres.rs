@@ -1,5 +1,8 @@
 //! Payments on PostgreSQL: one statement a call, a transaction by itself.
 //!
+//! What every payment passes stands in files of its own: the bench runs the same
+//! flat out, as this service's limit.
+//!
 //! Rows of a batch are written in the order of their ids, so two batches wait
 //! for each other rather than deadlock.
 
@@ -24,53 +27,13 @@ use crate::payment::{Intent, OpenPayment, Payment};
 
 /// A row that is there already changes only its lease, and only while it is
 /// open; such a row is returned as it stands now, not as the intent has it.
-const CLAIM: &str = concat!(
-    "INSERT INTO payments (payment_id, order_id, user_id, amount, currency_code, content_hash,
-        order_placed_at, payment_token, traceparent, created_at, status, lease_token, due_at)
-     SELECT *, $10, 1, $11, $12
-     FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::bytea[],
-        $7::bigint[], $8::text[], $9::text[])
-     ON CONFLICT (payment_id) DO UPDATE
-     SET lease_token = EXCLUDED.lease_token, due_at = EXCLUDED.due_at
-     WHERE payments.published_at IS NULL AND payments.content_hash = EXCLUDED.content_hash
-     RETURNING ",
-    open_columns!()
-);
+const CLAIM: &str = concat!(include_str!("claim.sql"), open_columns!());
 
 const HASHES: &str = "SELECT payment_id, content_hash FROM payments WHERE payment_id = ANY($1)";
 
-const SETTLE: &str = "
-    WITH answers AS (
-        SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::text[], $5::bigint[])
-            AS answers (payment_id, status, decline_code, provider_reference, settled_at)
-    ), settled AS (
-        UPDATE payments
-        SET status = answers.status, decline_code = answers.decline_code,
-            provider_reference = answers.provider_reference, settled_at = answers.settled_at,
-            payment_token = NULL
-        FROM answers
-        WHERE payments.payment_id = answers.payment_id
-            AND payments.status = 1 AND payments.lease_token = $6
-        RETURNING payments.payment_id, payments.currency_code, payments.status,
-            payments.decline_code, payments.amount
-    ), totals AS (
-        INSERT INTO payment_totals AS total
-            (shard, currency_code, status, decline_code, payments, amount)
-        SELECT $7, currency_code, status, decline_code, count(*), sum(amount)
-        FROM settled
-        GROUP BY currency_code, status, decline_code
-        ORDER BY currency_code, status, decline_code
-        ON CONFLICT (shard, currency_code, status, decline_code) DO UPDATE
-        SET payments = total.payments + EXCLUDED.payments,
-            amount = CASE WHEN total.amount > 9223372036854775807 - EXCLUDED.amount
-                THEN 9223372036854775807 ELSE total.amount + EXCLUDED.amount END
-    )
-    SELECT payment_id FROM settled";
+const SETTLE: &str = include_str!("settle.sql");
 
-const MARK_PUBLISHED: &str = "
-    UPDATE payments
-    SET published_at = $2, due_at = NULL, lease_token = NULL, traceparent = NULL
-    WHERE payment_id = ANY($1) AND status <> 1 AND published_at IS NULL";
+const MARK_PUBLISHED: &str = include_str!("mark_published.sql");
 
 /// `ARRAY(…)` is worked out once, before the update: a plain `IN (…)` may be
 /// worked out again for each row, and then lock more than `LIMIT` says.
