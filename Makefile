@@ -88,8 +88,9 @@ bench-build:
 	cargo build --release $(addprefix -p ,$(MEASURED))
 
 .PHONY: bench
-bench: bench-build ## Measures ours beside its peers on real Kafka, in ratios; an hour. FIGURES=doors
-	target/release/bench --json target/bench.json --plots docs/performance $(FIGURES)
+bench: bench-build ## Measures ours beside its peers, in ratios; 90 minutes. FIGURES=doors RESUME=1
+	$(if $(RESUME),,rm -rf target/bench)
+	target/release/bench --resume target/bench --json target/bench.json --plots docs/performance $(FIGURES)
 
 .PHONY: bench-quick
 bench-quick: bench-build ## The ratios that a change could spoil, in 3 minutes; fails when one is far off

@@ -6,8 +6,10 @@ mod layout;
 pub mod load;
 mod order;
 mod output;
+mod top;
 mod topics;
 mod up;
+mod words;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -49,6 +51,8 @@ enum Command {
     /// Finds, shows, replays and purges dead letters.
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
+    /// Shows the running system: services, rates, lag, newest orders.
+    Top(top::TopArguments),
     /// Places orders at a pace and tells how long the answers took.
     Load(load::LoadArguments),
     /// Prints the completions for a shell; see the README for where to put them.
@@ -71,6 +75,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Order(command) => order::run(command, format),
         Command::Topics(command) => topics::run(&command, config.as_deref(), format),
         Command::Dlq(command) => dlq::run(&command, config.as_deref(), format),
+        Command::Top(arguments) => top::run(arguments, format),
         Command::Load(arguments) => load::execute(arguments, format),
         Command::Completions { shell } => {
             let mut command = Arguments::command();

@@ -21,6 +21,7 @@ mod poison;
 mod refusals;
 mod resources;
 mod restart;
+mod top;
 mod tracing;
 
 use std::{future::Future, process::ExitCode, time::Duration};
@@ -77,6 +78,7 @@ fn main() -> ExitCode {
         .tests(tracing::tests())
         .tests(metrics::tests())
         .tests(operators::tests())
+        .tests(top::tests())
         .tests(restart::tests())
         .tests(resources::tests())
         .tests(latency::tests())

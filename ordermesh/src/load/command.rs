@@ -17,7 +17,7 @@ use super::{
 use crate::output::Format;
 
 /// What clap ends with when it does not understand, and so do we.
-const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 
 #[derive(Debug, Args)]
 pub(crate) struct LoadArguments {

@@ -53,10 +53,11 @@ use tokio::{
 };
 
 pub use answer::Outcome;
-pub(crate) use command::{LoadArguments, execute};
+pub(crate) use command::{LoadArguments, USAGE, execute};
 pub use options::{Door, Misuse, Mix, Mode, Options};
 pub use progress::Progress;
 pub use report::{Fault, Report};
+pub(crate) use target::host_and_port;
 
 use desk::{Desk, Window};
 use orders::Orders;

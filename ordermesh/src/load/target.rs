@@ -41,7 +41,7 @@ pub(super) async fn open(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 /// `host:port`, also where it is written as a URL.
-fn host_and_port(target: &str) -> Result<&str, Misuse> {
+pub(crate) fn host_and_port(target: &str) -> Result<&str, Misuse> {
     let name = target.strip_prefix("http://").unwrap_or(target);
     let name = name.strip_suffix('/').unwrap_or(name);
     let port = name.rsplit_once(':').map(|(_, port)| port.parse::<u16>());

@@ -5,13 +5,15 @@ use std::fmt::Write as _;
 use chassis::error::Error;
 use proto::{
     history::v1::{ListOrdersResponse, Order},
-    money::{Currency, Money},
     notifier::v1::Notification,
     orders::v1::{OrderView, PlaceOrderResponse},
     time::UnixMicros,
 };
 
-use crate::output::table;
+use crate::{
+    output::table,
+    words::{money, word},
+};
 
 pub(super) fn placed(answer: &PlaceOrderResponse) -> String {
     format!(
@@ -119,19 +121,4 @@ pub(super) fn failure(error: &Error) -> String {
         let _ = write!(text, "\n  try again in {after:?}");
     }
     text
-}
-
-fn money(minor: i64, code: &str) -> String {
-    match code.parse::<Currency>() {
-        Ok(currency) => Money::new(minor, currency).to_string(),
-        Err(_) => format!("{minor} {code}"),
-    }
-}
-
-/// `ORDER_STATUS_PAID` as `paid`.
-fn word(name: &str, prefix: &str) -> String {
-    name.strip_prefix(prefix)
-        .unwrap_or(name)
-        .to_ascii_lowercase()
-        .replace('_', " ")
 }
