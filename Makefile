@@ -100,6 +100,17 @@ bench-quick: bench-build ## The ratios that a change could spoil, in 3 minutes; 
 bench-parts: ## Times what every order passes, and counts its allocations; a minute
 	cargo bench -p bench --bench parts
 
+# How long is looked, and whose symbols count.
+TIME ?= 10
+.PHONY: profile
+profile: ## Shows where a running service spends its CPU time; needs perf. S=payments TIME=20
+	@id=$$(pgrep -nx $(or $(S),$(error say which service: make profile S=payments))) || \
+	  { echo 'error: no $(S) runs on this machine' >&2; exit 1; }; \
+	mkdir -p target && cd target && \
+	perf record --quiet -F 499 --call-graph dwarf,16384 -p $$id -o perf.data -- sleep $(TIME) && \
+	perf report --stdio --no-children -g none --percent-limit 0.5 -i perf.data 2>/dev/null | grep -v '^$$'; \
+	echo 'target/perf.data has the call graphs: perf report -i target/perf.data'
+
 # What distributions call Chromium.
 CHROMIUM = $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name))))
 
