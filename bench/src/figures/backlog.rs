@@ -49,6 +49,8 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
     let mut embedded = Pair::default();
     // Orders alone, which is what all but analytics begin with.
     let mut reading = Series::default();
+    // What notifier writes down around a mail.
+    let mut mailing = Series::default();
     for _ in 0..lab.plan.rounds {
         let mut mesh = Mesh::prepare(lab, &[("PAYMENTS__PROVIDER_LATENCY", "0ms")]).await?;
         let kafka = mesh.kafka()?;
@@ -69,6 +71,7 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
         lab.forget();
         let count = usize::try_from(orders)?;
         notifier.limit.push(mails::rate(lab, count).await?);
+        mailing.push(rows::notifier(lab, orders).await?);
         lab.forget();
         notifier
             .ours
@@ -101,17 +104,25 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
     let sink = "the mail sink flat out";
     let raw = "consume and decode";
     let mut lines = Vec::new();
-    for (what, unit, pair, limit) in [
-        ("history, backlog", "records/s", history, rows),
-        ("payments, backlog", "records/s", payments, statements),
-        ("notifier, backlog", "mails/s", notifier, sink),
+    for (what, unit, pair, limit, more) in [
+        ("history, backlog", "records/s", history, rows, None),
+        ("payments, backlog", "records/s", payments, statements, None),
+        ("notifier, backlog", "mails/s", notifier, sink, Some(mailing)),
     ] {
+        // One after the other on the same cores: what is left to reach.
+        let mut parts = reading.after(&pair.limit);
+        let mut named = format!("{raw}, then {limit}");
+        if let Some(more) = more {
+            // Payments are read as well.
+            parts = parts.after(&reading).after(&more);
+            named = format!("{raw}, then its statements, then {limit}");
+        }
         let both = Pair {
             ours: pair.ours.clone(),
-            limit: reading.after(&pair.limit),
+            limit: parts,
         };
         lines.push(pair.line(what, unit, limit, seven_tenths));
-        lines.push(both.line(what, unit, &format!("{raw}, then {limit}"), Goal::None));
+        lines.push(both.line(what, unit, &named, Goal::None));
     }
     for (what, pair, goal) in [
         (

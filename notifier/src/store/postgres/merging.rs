@@ -30,36 +30,16 @@ use crate::{
 /// each of some kilobytes.
 const MAILS_AT_ONCE: usize = 1_000;
 
-const MERGE_PLACED: &str = "
-    INSERT INTO orders AS o (order_id, user_id, content_hash, placed)
-    SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::bytea[])
-    ON CONFLICT (order_id) DO UPDATE
-      SET content_hash = EXCLUDED.content_hash, placed = EXCLUDED.placed
-      WHERE o.content_hash IS NULL
-    RETURNING order_id, outcome";
+const MERGE_PLACED: &str = include_str!("merge_placed.sql");
 
-const MERGE_SETTLED: &str = "
-    INSERT INTO orders AS o (order_id, user_id, outcome)
-    SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::integer[])
-    ON CONFLICT (order_id) DO UPDATE SET outcome = EXCLUDED.outcome
-      WHERE o.outcome IS NULL
-    RETURNING order_id, placed";
+const MERGE_SETTLED: &str = include_str!("merge_settled.sql");
 
 const STANDING: &str =
     "SELECT order_id, content_hash, outcome FROM orders WHERE order_id = ANY ($1)";
 
-const INSERT_MAILS: &str = "
-    INSERT INTO notifications (notification_id, order_id, user_id, kind, line, recipient,
-        message_id, subject, text_body, html_body, traceparent, created_at, due_at)
-    SELECT *, $12, $12
-    FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::integer[], $5::integer[], $6::text[],
-                $7::text[], $8::text[], $9::text[], $10::text[], $11::text[])
-    ON CONFLICT (notification_id) DO NOTHING";
+const INSERT_MAILS: &str = include_str!("insert_mails.sql");
 
-const CLOSE_ORDERS: &str = "
-    UPDATE orders SET mails = done.mails, placed = NULL
-    FROM unnest($1::uuid[], $2::integer[]) AS done (order_id, mails)
-    WHERE orders.order_id = done.order_id";
+const CLOSE_ORDERS: &str = include_str!("close_orders.sql");
 
 /// Pairs that are complete, and orders that had this half before.
 #[derive(Default)]

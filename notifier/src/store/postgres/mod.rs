@@ -1,4 +1,7 @@
 //! Halves and mails in PostgreSQL.
+//!
+//! What every mail passes stands in files of its own: the bench runs the same flat
+//! out, as a part of this service's limit.
 
 mod merging;
 
@@ -30,34 +33,15 @@ use crate::{
 
 /// Materialised, or the planner may run the choice of rows again for each of them
 /// and lease more than asked for.
-const LEASE: &str = concat!(
-    "WITH due AS MATERIALIZED (
-       SELECT notification_id AS id FROM notifications
-       WHERE NOT published AND due_at <= $3
-       ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED)
-     UPDATE notifications SET lease_token = $1, due_at = $2
-     FROM due WHERE notification_id = due.id
-     RETURNING ",
-    mail_columns!(whole)
-);
+const LEASE: &str = concat!(include_str!("lease.sql"), mail_columns!(whole));
 
-const RECORD: &str = "
-    UPDATE notifications AS n
-    SET status = a.status, attempts = n.attempts + a.counts, last_error = a.error,
-        due_at = a.due_at, sent_at = CASE WHEN a.status <> 0 THEN $7 END,
-        lease_token = CASE WHEN a.status <> 0 THEN n.lease_token END
-    FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::text[], $5::bigint[])
-      AS a (id, status, counts, error, due_at)
-    WHERE n.notification_id = a.id AND n.lease_token = $6 AND n.status = 0
-    RETURNING n.notification_id AS id";
+const RECORD: &str = include_str!("record.sql");
 
 const RELEASE: &str = "
     UPDATE notifications SET due_at = $3, lease_token = NULL
     WHERE notification_id = ANY ($1) AND lease_token = $2 AND NOT published";
 
-const MARK_PUBLISHED: &str = "
-    UPDATE notifications SET published = TRUE, lease_token = NULL
-    WHERE notification_id = ANY ($1) AND status <> 0";
+const MARK_PUBLISHED: &str = include_str!("mark_published.sql");
 
 const SELECT_ONE: &str = concat!(
     "SELECT ",

@@ -1,0 +1,7 @@
+WITH due AS MATERIALIZED (
+  SELECT notification_id AS id FROM notifications
+  WHERE NOT published AND due_at <= $3
+  ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED)
+UPDATE notifications SET lease_token = $1, due_at = $2
+FROM due WHERE notification_id = due.id
+RETURNING
