@@ -73,7 +73,7 @@ impl Plot {
             area.fill(&WHITE)?;
             let points = || self.curves.iter().flat_map(|curve| &curve.points);
             let mut chart = ChartBuilder::on(&area)
-                .caption(self.title, ("sans-serif", 18).into_font())
+                .caption(&*self.title, ("sans-serif", 18).into_font())
                 .margin(14)
                 .x_label_area_size(46)
                 .y_label_area_size(64)
@@ -83,8 +83,8 @@ impl Plot {
                 )?;
             chart
                 .configure_mesh()
-                .x_desc(self.across)
-                .y_desc(self.up)
+                .x_desc(&*self.across)
+                .y_desc(&*self.up)
                 .light_line_style(WHITE)
                 .x_label_formatter(&|x| short(*x))
                 .y_label_formatter(&|y| short(*y))
@@ -157,10 +157,10 @@ mod tests {
             points: vec![(100.0, 1.0), (1_000.0, 20.0)],
         };
         let plot = Plot {
-            name: "test",
-            title: "Waiting",
-            across: "orders/s",
-            up: "ms",
+            name: "test".into(),
+            title: "Waiting".into(),
+            across: "orders/s".into(),
+            up: "ms".into(),
             curves: vec![curve("ours"), curve("theirs & others")],
         };
         let svg = plot.svg().unwrap();

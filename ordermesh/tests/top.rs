@@ -24,7 +24,12 @@ fn where_nobody_answers_it_says_so() {
 
 #[test]
 fn an_address_has_a_host_and_a_port() {
-    for wrong in ["localhost", "localhost:", "https://localhost:3000", "localhost:3000/x"] {
+    for wrong in [
+        "localhost",
+        "localhost:",
+        "https://localhost:3000",
+        "localhost:3000/x",
+    ] {
         let output = top(&["--once", "--address", wrong]);
         assert_eq!(output.status.code(), Some(2), "{wrong}");
         let told = String::from_utf8(output.stderr).unwrap();

@@ -107,7 +107,13 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
     for (what, unit, pair, limit, more) in [
         ("history, backlog", "records/s", history, rows, None),
         ("payments, backlog", "records/s", payments, statements, None),
-        ("notifier, backlog", "mails/s", notifier, sink, Some(mailing)),
+        (
+            "notifier, backlog",
+            "mails/s",
+            notifier,
+            sink,
+            Some(mailing),
+        ),
     ] {
         // One after the other on the same cores: what is left to reach.
         let mut parts = reading.after(&pair.limit);

@@ -151,7 +151,9 @@ async fn begin(door: &str, path: &str) -> anyhow::Result<TcpStream> {
         Ok(())
     };
     let begun = tokio::time::timeout(LONGEST, begun).await;
-    begun.context("no event")?.with_context(|| String::from_utf8_lossy(&answer).into_owned())?;
+    begun
+        .context("no event")?
+        .with_context(|| String::from_utf8_lossy(&answer).into_owned())?;
     Ok(stream)
 }
 

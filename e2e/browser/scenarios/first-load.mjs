@@ -9,8 +9,12 @@ import { isComplete, isDrawn, isLive, placeElsewhere, untilFinal } from "../cons
 const MOST_BYTES = 150_000;
 /** Milliseconds until the first contentful paint. */
 const PAINT = 300;
-/** Other tests share the machine: they make a load slower, never faster, so the fastest counts. */
+/**
+ * Other tests share the machine: they make a load slower, never faster, so the fastest counts; and
+ * what a page of one word takes just then is not the page's.
+ */
 const LOADS = 5;
+const ONE_WORD = "data:text/html,<title>One</title>word";
 
 export default async function (session) {
   const { orderId } = await placeElsewhere(session, [{ id: 1, name: "Keyboard", price: 999 }]);
@@ -25,6 +29,10 @@ export default async function (session) {
   ]) {
     const loads = [];
     for (let load = 0; load < LOADS; load += 1) loads.push(await firstLoad(session, path, isThere));
+    const empty = await session.blank("a page of one word");
+    await empty.goto(ONE_WORD);
+    const machine = await empty.evaluate(firstPaint);
+    await empty.context().close();
     const paints = loads.map(({ paint }) => paint).sort((a, b) => a - b);
     const bytes = Math.max(...loads.map((load) => load.bytes));
     const median = paints[Math.floor(LOADS / 2)];
@@ -35,7 +43,10 @@ export default async function (session) {
     );
     assert.ok(bytes > 4000, `${path}: ${bytes} bytes are no page`);
     assert.ok(bytes < MOST_BYTES, `${path}: ${bytes} bytes`);
-    assert.ok(paints[0] < PAINT, `${path}: the first contentful paint came after ${paints} ms`);
+    assert.ok(
+      paints[0] < PAINT + machine,
+      `${path}: the first contentful paint came after ${paints} ms, of one word after ${machine} ms`,
+    );
   }
 }
 

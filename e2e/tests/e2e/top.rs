@@ -48,7 +48,10 @@ async fn output(mut command: Command) -> anyhow::Result<Output> {
 async fn order(footing: &Footing) -> anyhow::Result<String> {
     let answer = footing.rest.post("/order", &example(new_user())).await?;
     anyhow::ensure!(answer.status == StatusCode::ACCEPTED, "{answer:?}");
-    let id = answer.json()["orderId"].as_str().context("an id")?.to_owned();
+    let id = answer.json()["orderId"]
+        .as_str()
+        .context("an id")?
+        .to_owned();
     let stored = format!("/orders/{id}?wait=20s");
     anyhow::ensure!(footing.rest.get(&stored).await?.status == StatusCode::OK);
     Ok(id)
@@ -68,7 +71,10 @@ async fn once(footing: &'static Footing) -> anyhow::Result<()> {
     anyhow::ensure!(!text.contains('\u{1b}'), "no escapes: {text:?}");
     let shown = output(top(footing, OPERATOR_TOKEN, &["--once", "--json"])?).await?;
     let json: Value = serde_json::from_slice(&shown.stdout)?;
-    anyhow::ensure!(json["services"]["services"][0]["name"] == "gateway", "{json}");
+    anyhow::ensure!(
+        json["services"]["services"][0]["name"] == "gateway",
+        "{json}"
+    );
     anyhow::ensure!(json["orders"]["orders"][0]["orderId"].is_string(), "{json}");
     Ok(())
 }
@@ -80,7 +86,7 @@ async fn lines(footing: &'static Footing) -> anyhow::Result<()> {
         let mut out = child.stdout.take().context("stdout")?;
         let mut text = Vec::new();
         let mut piece = [0; 4096];
-        while text.iter().filter(|byte| **byte == b'\n').count() < 2 {
+        while text.split(|byte| *byte == b'\n').count() < 3 {
             let size = out.read(&mut piece)?;
             anyhow::ensure!(size > 0, "it ended");
             text.extend_from_slice(&piece[..size]);

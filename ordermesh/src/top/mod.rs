@@ -23,7 +23,10 @@ use self::{
     follow::{News, Source, Token},
     view::View,
 };
-use crate::{load::{Misuse, USAGE, host_and_port}, output::Format};
+use crate::{
+    load::{Misuse, USAGE, host_and_port},
+    output::Format,
+};
 
 /// News that wait to be shown.
 const QUEUE: usize = 16;

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};
 
 /// Longest text that is kept, in characters: wider than a screen.
@@ -117,13 +117,16 @@ pub(super) struct Age {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Order {
-    pub(super) order_id: Text,
+    #[serde(rename = "orderId")]
+    pub(super) id: Text,
     pub(super) user_id: i64,
     pub(super) currency_code: Text,
     pub(super) total: i64,
     pub(super) status: Text,
     pub(super) decline_code: Option<Text>,
+    #[serde(deserialize_with = "time")]
     pub(super) placed_at: Timestamp,
+    #[serde(deserialize_with = "maybe_time")]
     pub(super) settled_at: Option<Timestamp>,
 }
 
@@ -164,6 +167,7 @@ pub(super) struct Rate {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Bucket {
+    #[serde(deserialize_with = "time")]
     pub(super) start_time: Timestamp,
     pub(super) orders: u64,
 }
@@ -188,6 +192,17 @@ fn rows<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Vec<T
     let mut rows = Vec::deserialize(from)?;
     rows.truncate(MOST_ROWS);
     Ok(rows)
+}
+
+/// RFC 3339.
+fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
+    String::deserialize(from)?.parse().map_err(D::Error::custom)
+}
+
+fn maybe_time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    let time = text.map(|text| text.parse().map_err(D::Error::custom));
+    time.transpose()
 }
 
 /// The newest of each document.

@@ -15,12 +15,14 @@ use proto::{
     time::UnixMicros,
 };
 use testkit::postgres::Client;
-use tokio_postgres::{Statement, types::ToSql};
+use tokio_postgres::Statement;
 use uuid::Uuid;
 
 use crate::lab::Lab;
 
-pub(crate) use self::{history::rate as history, notifier::rate as notifier, payments::rate as payments};
+pub(crate) use self::{
+    history::rate as history, notifier::rate as notifier, payments::rate as payments,
+};
 
 /// The services' own (`DATABASE_POOL`).
 const CONNECTIONS: usize = 8;

@@ -111,7 +111,10 @@ async fn send(desk: &Desk, mails: usize) -> anyhow::Result<()> {
         let values: [&(dyn ToSql + Sync); 4] = [&token, &until, &now, &limit];
         let leased = desk.client.query(leasing, &values).await?;
         // Others may have some of them under way.
-        let ids: Vec<Uuid> = leased.iter().map(|row| row.get("notification_id")).collect();
+        let ids: Vec<Uuid> = leased
+            .iter()
+            .map(|row| row.get("notification_id"))
+            .collect();
         left -= ids.len();
         let values: [&(dyn ToSql + Sync); 7] = [
             &ids,

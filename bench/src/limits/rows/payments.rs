@@ -11,7 +11,10 @@ use crate::lab::Lab;
 const BATCH: i64 = 128;
 const TABLES: &str =
     include_str!("../../../../payments/migrations/postgres/2026-01-01-000000_payments/up.sql");
-const CLAIM: &str = concat!(include_str!("../../../../payments/src/store/claim.sql"), "*");
+const CLAIM: &str = concat!(
+    include_str!("../../../../payments/src/store/claim.sql"),
+    "*"
+);
 const SETTLE: &str = include_str!("../../../../payments/src/store/settle.sql");
 const MARK_PUBLISHED: &str = include_str!("../../../../payments/src/store/mark_published.sql");
 

@@ -54,8 +54,8 @@ fn minutes(
     ])
     .areas(area);
     let Some(buckets) = buckets else {
-        Line::styled("ORDERS A MINUTE", paint.head()).render(head, cells);
-        return Line::styled("not known", paint.quiet()).render(bars, cells);
+        Line::styled("ORDERS A MINUTE", Paint::head()).render(head, cells);
+        return Line::styled("not known", Paint::quiet()).render(bars, cells);
     };
     let columns = by_minute(buckets, now, bars.width.into());
     let most = columns.iter().copied().max().unwrap_or_default();
@@ -64,7 +64,7 @@ fn minutes(
         columns.len(),
         count(i64::try_from(most).unwrap_or(i64::MAX))
     );
-    Line::styled(title, paint.head()).render(head, cells);
+    Line::styled(title, Paint::head()).render(head, cells);
     Sparkline::default()
         .data(columns)
         .max(most.max(1))
@@ -111,7 +111,7 @@ fn totals(stats: Option<&Stats>, paint: Paint) -> Text<'static> {
 fn products(products: Option<&[Product]>, paint: Paint, area: Rect, cells: &mut Buffer) {
     let Some(products) = products else {
         let text = Text::from_iter(["TOP PRODUCTS", "not known"]);
-        return text.style(paint.quiet()).render(area, cells);
+        return text.style(Paint::quiet()).render(area, cells);
     };
     let right = |text: String| Cell::from(Text::from(text).alignment(Alignment::Right));
     let rows = products
@@ -135,7 +135,7 @@ fn products(products: Option<&[Product]>, paint: Paint, area: Rect, cells: &mut 
         Constraint::Length(15),
     ];
     Table::new(rows, widths)
-        .header(Row::new(head).style(paint.head()))
+        .header(Row::new(head).style(Paint::head()))
         .style(paint.plain())
         .render(area, cells);
 }

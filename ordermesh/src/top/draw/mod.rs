@@ -43,7 +43,7 @@ pub(super) fn draw(view: &View, area: Rect, cells: &mut Buffer) {
     services::draw(view, paint, services, cells);
     activity::draw(view, paint, activity, cells);
     orders::draw(view, paint, orders, cells);
-    header::keys(view, paint, keys, cells);
+    header::keys(view, keys, cells);
 }
 
 /// What stands in the cells, line by line.

@@ -18,11 +18,12 @@ use crate::{
 pub(super) fn draw(view: &View, paint: Paint, area: Rect, cells: &mut Buffer) {
     let Some(orders) = &view.model.orders else {
         let text = Text::from_iter(["NEWEST ORDERS", "not known yet"]);
-        return text.style(paint.quiet()).render(area, cells);
+        return text.style(Paint::quiet()).render(area, cells);
     };
     if orders.is_empty() {
-        let text = "No order yet. Place one: ordermesh order place --user 42 --product 1:Keyboard:999";
-        return Text::styled(text, paint.quiet()).render(area, cells);
+        let text =
+            "No order yet. Place one: ordermesh order place --user 42 --product 1:Keyboard:999";
+        return Text::styled(text, Paint::quiet()).render(area, cells);
     }
     let right = |text: &'static str| Cell::from(Text::from(text).alignment(Alignment::Right));
     let head = [
@@ -42,7 +43,7 @@ pub(super) fn draw(view: &View, paint: Paint, area: Rect, cells: &mut Buffer) {
     ];
     let rows = orders.iter().map(|order| row(order, paint));
     Table::new(rows, widths)
-        .header(Row::new(head).style(paint.head()))
+        .header(Row::new(head).style(Paint::head()))
         .style(paint.plain())
         .render(area, cells);
 }
@@ -52,7 +53,7 @@ fn row(order: &Order, paint: Paint) -> Row<'static> {
     let (status, style) = status(order, paint);
     Row::new([
         Cell::from(order.placed_at.strftime("%H:%M:%S").to_string()),
-        Cell::from(order.order_id.to_string()),
+        Cell::from(order.id.to_string()),
         right(order.user_id.to_string()),
         right(money(order.total, order.currency_code.as_str())),
         Cell::from(Text::styled(status, style)),
@@ -69,7 +70,9 @@ fn status(order: &Order, paint: Paint) -> (String, Style) {
     }
     let text = match order.settled_at {
         Some(settled) => {
-            let took = settled.duration_since(order.placed_at).max(SignedDuration::ZERO);
+            let took = settled
+                .duration_since(order.placed_at)
+                .max(SignedDuration::ZERO);
             format!("{status} in {}", millis(took.as_secs_f64() * 1e3))
         }
         None => status,

@@ -23,18 +23,18 @@ impl Paint {
     /// Of figures and texts.
     pub(super) fn plain(self) -> Style {
         if self.is_stale {
-            self.quiet()
+            Self::quiet()
         } else {
             Style::new()
         }
     }
 
-    pub(super) fn quiet(self) -> Style {
+    pub(super) fn quiet() -> Style {
         Style::new().add_modifier(Modifier::DIM)
     }
 
     /// Of what stands above a list.
-    pub(super) fn head(self) -> Style {
+    pub(super) fn head() -> Style {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
@@ -54,7 +54,7 @@ impl Paint {
 
     pub(super) fn state(self, state: State) -> Style {
         match state {
-            _ if self.is_stale => self.quiet(),
+            _ if self.is_stale => Self::quiet(),
             State::Ready => self.good(),
             State::NotReady => self.odd(),
             State::Unreachable => self.bad(),

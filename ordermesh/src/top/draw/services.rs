@@ -88,13 +88,13 @@ pub(super) fn draw(view: &View, paint: Paint, area: Rect, cells: &mut Buffer) {
     ])
     .areas(area);
     Table::new(rows, widths)
-        .header(Row::new(head).style(paint.head()))
+        .header(Row::new(head).style(Paint::head()))
         .render(table, cells);
     if services.is_empty() {
-        Text::styled("not known yet", paint.quiet()).render(below, cells);
+        Text::styled("not known yet", Paint::quiet()).render(below, cells);
     } else {
         let style = if view.is_stale() {
-            paint.quiet()
+            Paint::quiet()
         } else {
             paint.odd()
         };
@@ -146,7 +146,10 @@ fn row(service: &Service, accepted: f64, paint: Paint, is_wide: bool) -> Row<'st
             ),
             dead,
             figure(up, plain),
-            Cell::from(Text::styled(format!("{}{instances}", service.version), plain)),
+            Cell::from(Text::styled(
+                format!("{}{instances}", service.version),
+                plain,
+            )),
         ]);
     } else {
         row.push(dead);

@@ -116,7 +116,9 @@ fn what_services_wait_for_stands_below_them() {
     services["services"][1]["state"] = "not_ready".into();
     services["services"][1]["reasons"] = json!(["database: connection refused"]);
     services["services"][3] = service("notifier", "unreachable", 0.0);
-    let reasons: Vec<_> = (0..9).map(|number| format!("address {number}: away")).collect();
+    let reasons: Vec<_> = (0..9)
+        .map(|number| format!("address {number}: away"))
+        .collect();
     services["services"][3]["reasons"] = reasons.into();
     services["services"][2]["lag"] = 123_456.into();
     services["services"][2]["deadLetters"] = 3.into();
@@ -134,8 +136,14 @@ fn what_was_lost_is_said_and_what_is_over_is_dim() {
     };
     let cells = drawn(&view, 80, 24);
     let lines = lines(&cells);
-    assert_eq!(lines[1], "lost for 0s: the connection broke; trying again every 2s");
-    let green = cells.content().iter().filter(|cell| cell.fg == Color::Green);
+    assert_eq!(
+        lines[1],
+        "lost for 0s: the connection broke; trying again every 2s"
+    );
+    let green = cells
+        .content()
+        .iter()
+        .filter(|cell| cell.fg == Color::Green);
     assert_eq!(green.count(), 0, "what is not known is not green");
 }
 
@@ -143,7 +151,11 @@ fn what_was_lost_is_said_and_what_is_over_is_dim() {
 fn before_the_first_order_it_says_how_to_place_one() {
     let orders = json!({ "orders": [] });
     let empty = json!({ "stats": null, "rate": null, "topProducts": null });
-    let view = view(&[("services", services()), ("orders", orders), ("analytics", empty)]);
+    let view = view(&[
+        ("services", services()),
+        ("orders", orders),
+        ("analytics", empty),
+    ]);
     insta::assert_snapshot!(picture(&view, 80, 24));
 }
 

@@ -96,12 +96,12 @@ async fn a_gateway_that_is_away_or_busy_is_tried_again() {
         token: None,
     };
     drop(gone);
-    let busy = problem(
-        "429 Too Many Requests",
-        "too many watch already \\u001b[2J",
-    );
+    let busy = problem("429 Too Many Requests", "too many watch already \\u001b[2J");
     let (busy, _asked) = server(vec![busy]).await;
-    for (source, says) in [(away, "nothing answers"), (busy, "too many watch already �[2J")] {
+    for (source, says) in [
+        (away, "nothing answers"),
+        (busy, "too many watch already �[2J"),
+    ] {
         let (sender, mut news) = mpsc::channel(8);
         let following = tokio::spawn(follow(source, sender));
         match news.recv().await.unwrap() {
