@@ -82,12 +82,12 @@ pub(crate) fn run(arguments: TopArguments, format: Format) -> ExitCode {
 }
 
 async fn execute(arguments: TopArguments, format: Format) -> anyhow::Result<()> {
+    let address = host_and_port(&arguments.address)?.to_owned();
     let is_on_screen = !arguments.once && format == Format::People;
     anyhow::ensure!(
         !is_on_screen || (io::stdout().is_terminal() && io::stdin().is_terminal()),
         "this is no terminal; --once prints the picture, --json prints a line a second"
     );
-    let address = host_and_port(&arguments.address)?.to_owned();
     let source = Source {
         address: address.clone(),
         token: arguments.token.map(Token),

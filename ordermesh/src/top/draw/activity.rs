@@ -99,11 +99,14 @@ fn totals(stats: Option<&Stats>, paint: Paint) -> Text<'static> {
     };
     Text::from_iter([
         format!(
-            "{} orders, {} paid, {declined} declined",
+            "{} orders, {} mails{failed}",
             count(stats.orders),
-            share(stats.orders_paid, stats.orders),
+            count(stats.notifications_sent),
         ),
-        format!("{} mails{failed}", count(stats.notifications_sent)),
+        format!(
+            "{} paid, {declined} declined",
+            share(stats.orders_paid, stats.orders)
+        ),
     ])
     .style(paint.plain())
 }

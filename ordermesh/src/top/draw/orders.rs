@@ -21,8 +21,7 @@ pub(super) fn draw(view: &View, paint: Paint, area: Rect, cells: &mut Buffer) {
         return text.style(Paint::quiet()).render(area, cells);
     };
     if orders.is_empty() {
-        let text =
-            "No order yet. Place one: ordermesh order place --user 42 --product 1:Keyboard:999";
+        let text = "No order yet. Try: ordermesh order place --user 42 --product 1:Keyboard:999";
         return Text::styled(text, Paint::quiet()).render(area, cells);
     }
     let right = |text: &'static str| Cell::from(Text::from(text).alignment(Alignment::Right));
@@ -33,12 +32,17 @@ pub(super) fn draw(view: &View, paint: Paint, area: Rect, cells: &mut Buffer) {
         right("TOTAL"),
         Cell::from("STATUS"),
     ];
+    let (user, total) = if area.width < super::services::WIDE {
+        (8, 11)
+    } else {
+        (16, 18)
+    };
     let widths = [
         Constraint::Length(8),
-        // Whole where there is room: it is what the next command takes.
-        Constraint::Max(36),
-        Constraint::Length(8),
-        Constraint::Length(14),
+        // Whole: it is what the next command takes.
+        Constraint::Length(36),
+        Constraint::Length(user),
+        Constraint::Length(total),
         Constraint::Fill(1),
     ];
     let rows = orders.iter().map(|order| row(order, paint));

@@ -21,7 +21,7 @@ use crate::{
 /// Lines of what services wait for.
 const MOST_REASONS: usize = 4;
 /// From here on there is room for what else is known.
-const WIDE: u16 = 104;
+pub(super) const WIDE: u16 = 104;
 
 fn known(view: &View) -> (f64, &[Service]) {
     let services: Option<&Services> = view.model.services.as_ref();
