@@ -39,6 +39,8 @@ const SCENARIOS: [(&str, &str); 8] = [
     ("first-load", "every page is small and soon there"),
 ];
 
+const LONG: Duration = Duration::from_mins(6);
+
 pub(crate) fn tests() -> Vec<Test> {
     let mut tests: Vec<_> = SCENARIOS
         .into_iter()
@@ -47,7 +49,13 @@ pub(crate) fn tests() -> Vec<Test> {
                 let footing = open().await?;
                 play(scenario, footing.addresses.rest(), &[]).await
             };
-            Test::new(format!("browser::{what}"), body).needs([Needs::Browser])
+            let test = Test::new(format!("browser::{what}"), body).needs([Needs::Browser]);
+            match scenario {
+                // Half a minute alone, with a browser at work all the time.
+                "accessible" => test.timeout(LONG),
+                "first-load" => test.alone(),
+                _ => test,
+            }
         })
         .collect();
     tests.push(Test::new("browser::an operator signs in", signed_in).needs([Needs::Browser]));

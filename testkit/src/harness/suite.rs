@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use tokio::runtime::{self, Runtime};
+use tokio::sync::RwLock;
 use tokio::time::timeout;
 
 use super::needs::{Needs, Unmet};
@@ -45,7 +46,7 @@ impl Suite {
     }
 
     /// Sets the time limit of each test that has none of its own; 120 s unless
-    /// told otherwise. Meeting a test's needs does not count.
+    /// told otherwise. Meeting a test's needs and waiting for its turn do not count.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
@@ -116,6 +117,10 @@ fn tear_down(runtime: Runtime) {
     runtime.shutdown_timeout(PATIENCE);
 }
 
+/// Held by each test that runs; alone, or with others. Who waits to be alone comes
+/// before those that ask later.
+static MACHINE: RwLock<()> = RwLock::const_new(());
+
 async fn run(test: Test, limit: Duration, unmet: Unmet) -> Result<Completion, Failed> {
     for need in test.needs {
         match (need.meet().await, unmet) {
@@ -124,6 +129,11 @@ async fn run(test: Test, limit: Duration, unmet: Unmet) -> Result<Completion, Fa
             (Err(reason), Unmet::Fail) => return Err(reason.into()),
         }
     }
+    let (_alone, _beside) = if test.is_alone {
+        (Some(MACHINE.write().await), None)
+    } else {
+        (None, Some(MACHINE.read().await))
+    };
     let body = test.body;
     // A task of its own turns a panic into an error, and lets the worker
     // threads run it rather than the one that waits here.

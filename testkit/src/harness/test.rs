@@ -16,6 +16,7 @@ pub struct Test {
     pub(super) name: String,
     pub(super) needs: Vec<Needs>,
     pub(super) limit: Option<Duration>,
+    pub(super) is_alone: bool,
     pub(super) body: Box<dyn FnOnce() -> Running + Send>,
 }
 
@@ -30,6 +31,7 @@ impl Test {
             name: name.into(),
             needs: Vec::new(),
             limit: None,
+            is_alone: false,
             body: Box::new(|| Box::pin(body())),
         }
     }
@@ -67,6 +69,13 @@ impl Test {
         self
     }
 
+    /// Lets no other test of the binary run beside this one: it measures what the
+    /// others would take from it.
+    pub fn alone(mut self) -> Self {
+        self.is_alone = true;
+        self
+    }
+
     /// Gives the test a time limit of its own in place of the suite's.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
@@ -80,6 +89,7 @@ impl fmt::Debug for Test {
             .field("name", &self.name)
             .field("needs", &self.needs)
             .field("limit", &self.limit)
+            .field("is_alone", &self.is_alone)
             .finish_non_exhaustive()
     }
 }
