@@ -54,7 +54,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_secs(4);
 /// Streams at once. A company's operators with all their tabs are fewer; they cost
 /// next to nothing, as the bench's figure `watchers` shows of 200.
-const MOST_STREAMS: usize = 500;
+pub(crate) const MOST_STREAMS: usize = 500;
 /// Between two signs of life on a quiet stream; see the orders' streams.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 

@@ -28,6 +28,8 @@ use chassis::{
 pub(crate) use access::{Access, OperatorToken};
 pub(crate) use admins::{AdminAddresses, Admins};
 pub(crate) use feed::Feed;
+#[cfg(test)]
+pub(crate) use feed::MOST_STREAMS;
 pub(crate) use live::Live;
 pub(crate) use status::Status;
 

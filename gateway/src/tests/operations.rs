@@ -15,7 +15,7 @@ use tower::ServiceExt as _;
 use super::{Answer, Doors};
 use crate::{
     core::Timeouts,
-    ops::{Access, OperatorToken},
+    ops::{Access, MOST_STREAMS, OperatorToken},
 };
 
 const TOKEN: &str = "s3cret-token";
@@ -217,7 +217,7 @@ async fn closing_doors_end_a_stream_with_a_problem() {
 async fn too_many_streams_are_refused_with_a_hint() {
     let doors = Doors::open();
     let mut open = Vec::new();
-    for _ in 0..100 {
+    for _ in 0..MOST_STREAMS {
         open.push(Events::open(&doors).await);
     }
     let answer = doors.get("/ops/live").await;
