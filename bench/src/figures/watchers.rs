@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use ordermesh::load::Door;
 use testkit::{rest::Rest, wait::until};
 use tokio::{
@@ -28,6 +29,8 @@ const CALLERS: u32 = 512;
 const MOST_MEMORY: f64 = 100.0;
 const LEAST_RATE: f64 = 0.9;
 const TOKEN: &str = "bench-operator-token";
+/// Streams that are being opened at once.
+const AT_ONCE: usize = 200;
 const LONGEST: Duration = Duration::from_secs(30);
 
 pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
@@ -51,8 +54,10 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
             };
             let turn = flat_out(&door, Door::Rest, rest(CALLERS), lab.plan.turn);
             let rate = turn.await?.accepted_per_second();
+            println!("  watched: {has_watchers}, {rate:.0} /s");
             let rates: &mut Series = if let Some(watchers) = watchers {
                 let after = cpu::memory(mesh.id("gateway"))?.0;
+                println!("  memory: {before:.0} MB, then {after:.0} MB");
                 Series::push(&mut memory, after - before);
                 watchers.close().await?;
                 &mut watched
@@ -117,13 +122,12 @@ struct Watchers(JoinSet<anyhow::Result<()>>);
 impl Watchers {
     /// Opens all, and waits until each was sent something.
     async fn open(door: &str, orders: &[String]) -> anyhow::Result<Self> {
-        let mut streams = JoinSet::new();
         let consoles = std::iter::repeat_n("/ops/live", CONSOLES);
-        for path in consoles.chain(orders.iter().map(String::as_str)) {
-            let stream = begin(door, path).await.with_context(|| path.to_owned())?;
-            streams.spawn(read(stream));
-        }
-        Ok(Self(streams))
+        let paths = consoles.chain(orders.iter().map(String::as_str));
+        let begun = stream::iter(paths)
+            .map(async |path| begin(door, path).await.with_context(|| path.to_owned()));
+        let begun: Vec<TcpStream> = begun.buffer_unordered(AT_ONCE).try_collect().await?;
+        Ok(Self(begun.into_iter().map(read).collect()))
     }
 
     /// Ends them; an error if one has ended before.
