@@ -100,7 +100,7 @@ bench-quick: bench-build ## The ratios that a change could spoil, in 3 minutes; 
 bench-parts: ## Times what every order passes, and counts its allocations; a minute
 	cargo bench -p bench --bench parts
 
-# How long is looked, and whose symbols count.
+# In seconds.
 TIME ?= 10
 .PHONY: profile
 profile: ## Shows where a running service spends its CPU time; needs perf. S=payments TIME=20

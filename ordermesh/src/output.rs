@@ -7,7 +7,12 @@ use std::{
 };
 
 use comfy_table::{Table, presets};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::load::Misuse;
+
+/// What clap ends with when it does not understand, and so do we.
+const USAGE: u8 = 2;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +55,17 @@ impl Format {
             Self::People => writeln!(err, "error: {people}"),
         };
         ExitCode::FAILURE
+    }
+
+    /// The same for an error with its causes; a misuse has clap's own exit code.
+    pub(crate) fn failed(self, error: &anyhow::Error) -> ExitCode {
+        let text = format!("{error:#}");
+        let code = self.fail(&json!({ "error": text }), &text);
+        if error.is::<Misuse>() {
+            ExitCode::from(USAGE)
+        } else {
+            code
+        }
     }
 }
 

@@ -333,8 +333,7 @@ pub(crate) fn run(arguments: &UpArguments, config: Option<&Path>, format: Format
     watch_over_drain(runtime.handle());
     let drained = mesh.drain();
     if let Some(error) = stopped.err().or(drained.err()) {
-        let text = format!("{error:#}");
-        return format.fail(&json!({ "error": text }), &text);
+        return format.failed(&error);
     }
     format.tell("Stopped.");
     ExitCode::SUCCESS

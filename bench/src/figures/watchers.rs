@@ -42,7 +42,9 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
     let door = mesh.addresses.rest().to_owned();
     let orders = place(&Rest::new(&door)).await?;
     flat_out(&door, Door::Rest, rest(CALLERS), lab.plan.turn).await?;
-    let (mut watched, mut alone, mut memory) = Default::default();
+    let mut watched = Series::default();
+    let mut alone = Series::default();
+    let mut memory = Series::default();
     for round in 0..lab.plan.rounds * 2 {
         // Who is first alternates.
         for has_watchers in [round % 2 == 0, round % 2 == 1] {
@@ -55,10 +57,10 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
             let turn = flat_out(&door, Door::Rest, rest(CALLERS), lab.plan.turn);
             let rate = turn.await?.accepted_per_second();
             println!("  watched: {has_watchers}, {rate:.0} /s");
-            let rates: &mut Series = if let Some(watchers) = watchers {
+            let rates = if let Some(watchers) = watchers {
                 let after = cpu::memory(mesh.id("gateway"))?.0;
                 println!("  memory: {before:.0} MB, then {after:.0} MB");
-                Series::push(&mut memory, after - before);
+                memory.push(after - before);
                 watchers.close().await?;
                 &mut watched
             } else {

@@ -70,10 +70,7 @@ pub(crate) fn run(command: &DlqCommand, config: Option<&Path>, format: Format) -
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let text = format!("{error:#}");
-            format.fail(&json!({ "error": text }), &text)
-        }
+        Err(error) => format.failed(&error),
     }
 }
 

@@ -4,20 +4,15 @@ use std::{process::ExitCode, time::Duration};
 
 use chassis::{config::Setting as _, service::stop_signal};
 use clap::{Args, value_parser};
-use serde_json::json;
 
 use super::{
     live::Line,
     options::{
-        Door, MOST_CONNECTIONS, MOST_IN_FLIGHT, MOST_PRODUCTS, MOST_RATE, Misuse, Mix, Mode,
-        Options,
+        Door, MOST_CONNECTIONS, MOST_IN_FLIGHT, MOST_PRODUCTS, MOST_RATE, Mix, Mode, Options,
     },
     render, run_until,
 };
 use crate::output::Format;
-
-/// What clap ends with when it does not understand, and so do we.
-pub(crate) const USAGE: u8 = 2;
 
 #[derive(Debug, Args)]
 pub(crate) struct LoadArguments {
@@ -153,15 +148,7 @@ pub(crate) fn execute(arguments: LoadArguments, format: Format) -> ExitCode {
                 ExitCode::FAILURE
             }
         }
-        Err(error) => {
-            let text = format!("{error:#}");
-            let code = format.fail(&json!({ "error": text }), &text);
-            if error.is::<Misuse>() {
-                ExitCode::from(USAGE)
-            } else {
-                code
-            }
-        }
+        Err(error) => format.failed(&error),
     }
 }
 

@@ -53,7 +53,7 @@ use tokio::{
 };
 
 pub use answer::Outcome;
-pub(crate) use command::{LoadArguments, USAGE, execute};
+pub(crate) use command::{LoadArguments, execute};
 pub use options::{Door, Misuse, Mix, Mode, Options};
 pub use progress::Progress;
 pub use report::{Fault, Report};

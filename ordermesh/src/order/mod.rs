@@ -16,7 +16,6 @@ use proto::{
         order_service_client::OrderServiceClient,
     },
 };
-use serde_json::json;
 use tonic::{
     Status,
     transport::{Channel, Endpoint},
@@ -87,10 +86,7 @@ pub(crate) fn run(command: OrderCommand, format: Format) -> ExitCode {
             let json = serde_json::to_value(error.problem()).unwrap_or_default();
             format.fail(&json, render::failure(&error))
         }
-        Err(Failure::Own(error)) => {
-            let text = format!("{error:#}");
-            format.fail(&json!({ "error": text }), &text)
-        }
+        Err(Failure::Own(error)) => format.failed(&error),
     }
 }
 

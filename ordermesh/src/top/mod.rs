@@ -23,10 +23,7 @@ use self::{
     follow::{News, Source, Token},
     view::View,
 };
-use crate::{
-    load::{Misuse, USAGE, host_and_port},
-    output::Format,
-};
+use crate::{load::host_and_port, output::Format};
 
 /// News that wait to be shown.
 const QUEUE: usize = 16;
@@ -69,15 +66,7 @@ pub(crate) fn run(arguments: TopArguments, format: Format) -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let text = format!("{error:#}");
-            let code = format.fail(&json!({ "error": text }), &text);
-            if error.is::<Misuse>() {
-                ExitCode::from(USAGE)
-            } else {
-                code
-            }
-        }
+        Err(error) => format.failed(&error),
     }
 }
 

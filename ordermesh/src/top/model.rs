@@ -3,7 +3,7 @@
 //! Invariant: a text that came from outside reaches the terminal only as a
 //! [`Text`], which holds nothing that a terminal would act on.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -211,8 +211,8 @@ pub(super) struct Model {
     pub(super) services: Option<Services>,
     pub(super) orders: Option<Vec<Order>>,
     pub(super) analytics: Option<Analytics>,
-    /// As they came, for machines.
-    documents: Map<String, Value>,
+    /// As they came, for machines; read when they are asked for.
+    documents: BTreeMap<String, String>,
 }
 
 impl Model {
@@ -225,8 +225,7 @@ impl Model {
             "analytics" => self.analytics = Some(serde_json::from_str(data)?),
             _ => return Ok(false),
         }
-        self.documents
-            .insert(name.to_owned(), serde_json::from_str(data)?);
+        self.documents.insert(name.to_owned(), data.to_owned());
         Ok(true)
     }
 
@@ -238,7 +237,9 @@ impl Model {
     /// Everything for machines: the documents by their names, null where none came.
     pub(super) fn json(&self) -> Value {
         let document = |name: &str| {
-            let document = self.documents.get(name).cloned();
+            let document = self.documents.get(name);
+            // What was taken in is JSON.
+            let document = document.and_then(|text| serde_json::from_str(text).ok());
             (name.to_owned(), document.unwrap_or_default())
         };
         ["services", "orders", "analytics"]
