@@ -13,6 +13,7 @@ use proto::{
     notifier::v1::{Notification, OrderNotifications},
     orders::v1::OrderView,
     payments::v1::{Payment, PaymentStatus},
+    time::UnixMicros,
 };
 
 use crate::{backend::Backend, place::RETRY_AFTER};
@@ -71,6 +72,18 @@ impl Parts {
             matches!(order.status(), OrderStatus::Paid | OrderStatus::Declined)
         });
         settled && self.are_notifications_complete()
+    }
+
+    /// When the last of what is known happened to the order.
+    pub(crate) fn last_event(&self) -> Option<UnixMicros> {
+        let order = self.order.as_ref()?;
+        let mails = self.notifications.read().into_iter();
+        let sent = mails.flat_map(|part| part.notifications.iter().map(|mail| mail.sent_at));
+        [order.placed_at, order.stored_at, order.settled_at]
+            .into_iter()
+            .chain(sent)
+            .filter_map(|time| UnixMicros::try_from(time?).ok())
+            .max()
     }
 
     /// The order as callers see it, once history knows it.

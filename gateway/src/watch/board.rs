@@ -13,7 +13,7 @@ use std::{
 use chassis::error::Error;
 use proto::{
     history::v1::Order, id::OrderId, notifier::v1::OrderNotifications, orders::v1::OrderView,
-    payments::v1::Payment,
+    payments::v1::Payment, time::UnixMicros,
 };
 
 use super::{
@@ -117,8 +117,9 @@ impl Board {
         }
     }
 
-    /// Takes in what a look brought, and shows it to whom it concerns.
-    pub(super) fn learn(&mut self, look: &Look, answers: Answers, now: Instant) {
+    /// Takes in what a look brought, and shows it to whom it concerns. `now` and
+    /// `clock` are the same moment.
+    pub(super) fn learn(&mut self, look: &Look, answers: Answers, now: Instant, clock: UnixMicros) {
         let is_history_away = answers.orders.is_err();
         let orders = by_id(answers.orders, |order| &order.order_id);
         for (id, order) in found(&look.orders, orders) {
@@ -146,19 +147,24 @@ impl Board {
             Ending::Unknown
         };
         for id in &look.orders {
-            self.show(*id, unknown, now);
+            self.show(*id, unknown, now, clock);
         }
     }
 
     /// Shows an order's newest view, and ends the watches that are over.
-    fn show(&mut self, id: OrderId, unknown: Ending, now: Instant) {
+    fn show(&mut self, id: OrderId, unknown: Ending, now: Instant, clock: UnixMicros) {
         let Some(watched) = self.orders.get_mut(&id) else {
             return;
         };
         let shown = watched.version;
         watched.renew_view();
         if watched.version != shown {
-            self.pace.changed(id, now);
+            // What is seen for the first time may have been so for long.
+            let ago = match watched.parts.last_event() {
+                Some(event) if shown == 0 => clock.duration_since(event),
+                _ => Duration::ZERO,
+            };
+            self.pace.changed(id, ago, now);
         }
         let version = watched.version;
         if let Some(view) = &watched.view {

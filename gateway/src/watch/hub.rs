@@ -11,7 +11,7 @@ use chassis::{
     telemetry::Traced,
 };
 use futures::StreamExt as _;
-use proto::id::OrderId;
+use proto::{id::OrderId, time::UnixMicros};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -137,7 +137,8 @@ impl Hub {
         futures::stream::iter(looks)
             .for_each_concurrent(CALLS_AT_ONCE, |look| async move {
                 let answers = self.ask(&look).await;
-                self.board().learn(&look, answers, Instant::now());
+                self.board()
+                    .learn(&look, answers, Instant::now(), UnixMicros::now());
             })
             .await;
     }

@@ -60,14 +60,17 @@ impl Pace {
         );
     }
 
-    /// An order changed: more is likely to follow soon.
-    pub(super) fn changed(&mut self, id: OrderId, now: Instant) {
+    /// An order changed so long ago: the shorter, the sooner more is likely to
+    /// follow.
+    pub(super) fn changed(&mut self, id: OrderId, ago: Duration, now: Instant) {
         if self.entries.contains_key(&id) {
+            let ago = ago.min(LONG);
             self.put(
                 id,
                 Entry {
-                    changed: now,
-                    due: now + QUICKEST,
+                    // A machine that began less than that ago has no such time.
+                    changed: now.checked_sub(ago).unwrap_or(now),
+                    due: now + pause(ago),
                 },
             );
         }
@@ -154,9 +157,20 @@ mod tests {
         pace.quicken(id, start);
         looks(&mut pace, start, Duration::from_secs(10));
         let changed = start + Duration::from_secs(10);
-        pace.changed(id, changed);
+        pace.changed(id, Duration::ZERO, changed);
         assert_eq!(pace.next_due(), Some(changed + QUICKEST));
         assert_eq!(pace.queue.len(), 1);
+    }
+
+    #[test]
+    fn what_changed_long_ago_is_looked_at_rarely_from_the_start() {
+        let (mut pace, start) = (Pace::default(), Instant::now());
+        let id = OrderId::random();
+        pace.quicken(id, start);
+        pace.take_due(start, 10);
+        pace.changed(id, Duration::from_secs(3_600), start);
+        let looks = looks(&mut pace, start, 3 * SLOWEST);
+        assert_eq!(looks, [SLOWEST, 2 * SLOWEST, 3 * SLOWEST]);
     }
 
     #[test]
@@ -165,7 +179,7 @@ mod tests {
         let id = OrderId::random();
         pace.quicken(id, start);
         pace.forget(id);
-        pace.changed(id, start);
+        pace.changed(id, Duration::ZERO, start);
         assert_eq!(pace.next_due(), None);
         assert!(pace.entries.is_empty() && pace.queue.is_empty());
     }

@@ -43,8 +43,11 @@ struct HalfRow {
     captured: Option<bool>,
 }
 
-/// Counts what is new in a batch, and returns how many facts that is.
-pub(super) fn batch(connection: &mut SqliteConnection, batch: &Batch) -> QueryResult<usize> {
+/// Counts what is new in a batch, and returns the ids of that.
+pub(super) fn batch(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+) -> QueryResult<HashSet<Uuid>> {
     let mut new = HashSet::new();
     for id in batch.ids() {
         let inserted = statement(INSERT_ID)
@@ -56,7 +59,7 @@ pub(super) fn batch(connection: &mut SqliteConnection, batch: &Batch) -> QueryRe
         }
     }
     if new.is_empty() {
-        return Ok(0);
+        return Ok(new);
     }
     let mut tally = Tally::of(batch.only(&new), batch.funnel_days());
     join_halves(connection, &mut tally, batch.day())?;
@@ -69,7 +72,7 @@ pub(super) fn batch(connection: &mut SqliteConnection, batch: &Batch) -> QueryRe
     upsert::pairs(connection, &tally.pairs)?;
     upsert::users(connection, &tally.users)?;
     upsert::actions(connection, &tally.actions)?;
-    Ok(new.len())
+    Ok(new)
 }
 
 /// Completes what can be completed and keeps the other halves.

@@ -1,11 +1,13 @@
 //! Figures in SQLite.
 //!
-//! Invariant: all writing goes through one connection, a batch a transaction, so
-//! nothing here can meet another transaction's half-done work. Statements are
+//! Invariant: all writing goes through one connection, so nothing here can meet
+//! another transaction's half-done work; batches that wait for it are counted in one
+//! transaction. Statements are
 //! prepared once and run row by row: without a network, that is what a batch
 //! statement would do as well.
 
 mod count;
+mod group;
 mod read;
 mod upsert;
 
@@ -19,6 +21,8 @@ use diesel::{
 };
 use proto::{id::UserId, money::Currency, time::UnixMicros};
 use tokio::sync::Mutex;
+
+use group::Waiting;
 
 use super::{
     Bucket, PairPosition, PairSales, ProductPosition, ProductSales, StageCount, Stats, Store,
@@ -45,15 +49,17 @@ const PRUNE_FUNNEL: &str = "
 #[derive(Debug)]
 pub(super) struct SqliteStore {
     pool: SqlitePool,
-    /// Batches wait for the writer here, and not each in a thread of its own.
-    writer: Mutex<()>,
+    waiting: Waiting,
+    /// Who writes; others wait here, and not each in a thread of its own.
+    turn: Mutex<()>,
 }
 
 impl SqliteStore {
     pub(super) fn new(pool: SqlitePool) -> Self {
         Self {
             pool,
-            writer: Mutex::new(()),
+            waiting: Waiting::default(),
+            turn: Mutex::new(()),
         }
     }
 }
@@ -61,10 +67,13 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn count(&self, batch: Batch) -> Result<usize, DbError> {
-        let _turn = self.writer.lock().await;
-        self.pool
-            .transaction(move |connection| count::batch(connection, &batch))
-            .await
+        let place = self.waiting.join(batch);
+        let _turn = self.turn.lock().await;
+        let transaction = |batch: Batch| {
+            self.pool
+                .transaction(move |connection| count::batch(connection, &batch))
+        };
+        self.waiting.work(place, transaction).await
     }
 
     async fn stats(&self) -> Result<Stats, DbError> {
@@ -130,7 +139,7 @@ impl Store for SqliteStore {
     }
 
     async fn prune(&self, horizon: Horizon, limit: i64) -> Result<usize, DbError> {
-        let _turn = self.writer.lock().await;
+        let _turn = self.turn.lock().await;
         self.pool
             .transaction(move |connection| {
                 let mut pruned = 0;

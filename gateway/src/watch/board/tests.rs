@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::{
-    backend::pretend::{mail, payment, stored},
+    backend::pretend::{at, mail, payment, stored},
     watch::{
         Watch,
         pace::{QUICKEST, SLOWEST},
@@ -20,6 +20,7 @@ struct Scene {
     board: Board,
     id: OrderId,
     now: Instant,
+    clock: UnixMicros,
     order: Option<Order>,
     payment: Option<Payment>,
     notifications: Option<OrderNotifications>,
@@ -31,6 +32,7 @@ impl Scene {
             board: Board::new(PATIENCE),
             id: OrderId::random(),
             now: Instant::now(),
+            clock: UnixMicros::try_from(at(0)).unwrap(),
             order: None,
             payment: None,
             notifications: None,
@@ -70,7 +72,7 @@ impl Scene {
     fn round_with(&mut self, answers: Answers) -> Option<Look> {
         self.now = self.now.max(self.board.next_due()?);
         let look = self.board.look(self.now, 10)?;
-        self.board.learn(&look, answers, self.now);
+        self.board.learn(&look, answers, self.now, self.clock);
         Some(look)
     }
 }
@@ -264,6 +266,19 @@ fn a_change_makes_the_next_look_quick() {
     scene.now += Duration::from_secs(10);
     scene.round();
     scene.order = Some(stored(scene.id));
+    scene.round();
+    assert_eq!(scene.board.next_due(), Some(scene.now + QUICKEST));
+}
+
+#[test]
+fn an_old_order_is_looked_at_rarely_until_it_changes() {
+    let mut scene = Scene::new();
+    let _watch = scene.watch();
+    scene.clock = scene.clock.saturating_add(Duration::from_secs(3_600));
+    scene.order = Some(stored(scene.id));
+    scene.round();
+    assert_eq!(scene.board.next_due(), Some(scene.now + SLOWEST));
+    scene.settle(OrderStatus::Paid);
     scene.round();
     assert_eq!(scene.board.next_due(), Some(scene.now + QUICKEST));
 }
