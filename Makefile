@@ -75,11 +75,6 @@ faults-mutants: ## Shows that the suite notices three mistakes made on purpose
 	FAULT_MISTAKE=forgotten-ids ROWS=2 cargo test -p e2e --test faults -- --nocapture
 	FAULT_MISTAKE=fresh-keys ROWS=2 cargo test -p e2e --test faults -- --nocapture
 
-.PHONY: rates
-rates: ## Works off a backlog of 50,000 orders on Kafka and PostgreSQL; prints the rates
-	cargo build --workspace --bins
-	cargo test -p e2e --test rates -- --nocapture
-
 # What is measured, built as it runs in production.
 MEASURED := gateway payments history notifier analytics ordermesh bench
 

@@ -94,10 +94,14 @@ impl Batch {
         self.facts.iter().map(|fact| fact.id()).collect()
     }
 
+    /// The facts, in the order of their ids.
+    pub fn facts(&self) -> impl Iterator<Item = &Fact> {
+        self.facts.iter().map(AsRef::as_ref)
+    }
+
     /// The facts of these ids.
     pub fn only<'b>(&'b self, ids: &'b HashSet<Uuid>) -> impl Iterator<Item = &'b Fact> {
-        let facts = self.facts.iter().map(AsRef::as_ref);
-        facts.filter(|fact: &&Fact| ids.contains(&fact.id()))
+        self.facts().filter(|fact| ids.contains(&fact.id()))
     }
 
     /// Where rows are written.

@@ -57,6 +57,16 @@ impl Fact {
         }
     }
 
+    /// The order that it is about; users do things without one.
+    pub const fn order_id(&self) -> Option<OrderId> {
+        match self {
+            Self::Placed(order) => Some(order.order_id),
+            Self::Settled(payment) => Some(payment.order_id),
+            Self::Notified(mail) => Some(mail.order_id),
+            Self::Tracked(_) => None,
+        }
+    }
+
     /// How many rows counting it writes at most, roughly: what a transaction
     /// grows with. An order writes rows for its products, its pairs and itself.
     pub fn weight(&self) -> usize {

@@ -1,5 +1,5 @@
 //! The conformance suite of the store: every test runs on PostgreSQL and on
-//! SQLite, but for one about PostgreSQL's plans.
+//! SQLite, but for one about each alone.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -25,6 +25,11 @@ fn main() -> ExitCode {
         .on_both_databases("overlapping_batches_at_once_count_once", once::overlapping)
         .on_both_databases("halves_that_come_at_once_are_joined_once", once::halves)
         .on_both_databases("a_batch_that_fails_leaves_nothing", once::a_failed_batch)
+        .test(
+            "sqlite::what_was_counted_in_the_table_before_stays_counted",
+            [],
+            once::before_arrivals,
+        )
         .on_both_databases(
             "a_counted_id_with_other_content_is_skipped",
             once::a_conflict,

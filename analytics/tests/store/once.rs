@@ -2,9 +2,12 @@
 
 use analytics::{
     batch::Shard,
+    calendar::Day,
     fact::{Fact, Placed},
+    retention::Horizon,
 };
 use proto::{event, id::UserId, money::Currency};
+use testkit::process::Scratch;
 
 use crate::{
     events::{order, payment},
@@ -105,6 +108,31 @@ pub(crate) async fn a_failed_batch(url: String) -> anyhow::Result<()> {
     assert_counted(&world, &facts[..2]).await?;
     assert_eq!(world.count(&facts).await?, 3);
     assert_counted(&world, &facts).await
+}
+
+/// Ids of a database that was made before ids were kept in order of arrival.
+pub(crate) async fn before_arrivals() -> anyhow::Result<()> {
+    let folder = Scratch::new("sqlite")?;
+    let file = folder.path().join("analytics.db");
+    let world = World::open(&format!("sqlite://{}", file.display())).await?;
+    let facts = placed(&orders(3));
+    world.count(&facts[..2]).await?;
+    for sql in [
+        "INSERT INTO inbox_before (id, seen_day) SELECT id, seen_day FROM inbox",
+        "DELETE FROM inbox",
+    ] {
+        world.execute(sql).await?;
+    }
+    assert_eq!(world.count(&facts).await?, 1);
+    assert_counted(&world, &facts).await?;
+    let tomorrow = Day::of(NOW).plus(1);
+    let horizon = Horizon {
+        inbox: tomorrow,
+        funnel: tomorrow,
+    };
+    assert!(world.store.prune(horizon, 100).await? >= 3);
+    assert_eq!(world.rows("inbox_before").await?, 0);
+    Ok(())
 }
 
 pub(crate) async fn a_conflict(url: String) -> anyhow::Result<()> {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use testkit::wait::until;
 
-use super::{Found, float};
+use super::{Found, backlog, float};
 use crate::{
     cpu,
     lab::Lab,
@@ -28,11 +28,7 @@ const SERVICES: [(&str, &str, i64); 4] = [
         "SELECT count(*) FROM payments WHERE published_at IS NOT NULL",
         1,
     ),
-    (
-        "notifier",
-        "SELECT count(*) FROM notifications WHERE published",
-        1,
-    ),
+    ("notifier", backlog::MAILS_DONE, 1),
     ("analytics", "SELECT count(*) FROM inbox", 3),
 ];
 

@@ -92,7 +92,8 @@ async fn until_settled(mesh: &Mesh<'_>) -> anyhow::Result<()> {
         let paid = "SELECT count(*) FROM payments WHERE published_at IS NOT NULL";
         let paid = mesh.count("payments", paid).await?;
         let mailed = "SELECT count(*) FROM orders WHERE mails IS NOT NULL AND NOT EXISTS
-            (SELECT FROM notifications n WHERE n.order_id = orders.order_id AND NOT published)";
+            (SELECT FROM notifications JOIN outbox USING (notification_id)
+             WHERE notifications.order_id = orders.order_id)";
         let mailed = mesh.count("notifier", mailed).await?;
         let was = before.swap(orders, Ordering::Relaxed);
         anyhow::ensure!(

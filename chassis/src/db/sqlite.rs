@@ -29,13 +29,15 @@ pub struct SqlitePool {
 
 /// Set on every connection. WAL lets readers go on beside the writer;
 /// `synchronous=FULL` makes a commit survive a power cut (sqlite.org/wal.html);
-/// 2 MiB of page cache a connection keeps five services' memory small.
+/// 2 MiB of page cache a connection keeps five services' memory small. A page that is
+/// written again and again reaches the file once in 4,000 pages of log, 16 MiB.
 const PRAGMAS: &str = "
     PRAGMA busy_timeout = 5000;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
     PRAGMA foreign_keys = ON;
     PRAGMA cache_size = -2048;
+    PRAGMA wal_autocheckpoint = 4000;
     PRAGMA temp_store = MEMORY;
 ";
 

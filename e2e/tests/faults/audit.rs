@@ -116,7 +116,11 @@ async fn done(world: &World, baseline: &Baseline, journal: &Journal) -> anyhow::
         .await?,
         mailed: number(
             "notifier",
-            format!("SELECT count(*) FROM notifications WHERE published AND user_id {between}"),
+            format!(
+                "SELECT count(*) FROM notifications
+                 WHERE notification_id NOT IN (SELECT notification_id FROM outbox)
+                   AND user_id {between}"
+            ),
         )
         .await?,
         counted: number(

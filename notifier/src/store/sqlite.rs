@@ -44,40 +44,43 @@ const SELECT_ORDER: &str =
 
 const INSERT_MAIL: &str = "
     INSERT INTO notifications (notification_id, order_id, user_id, kind, line, recipient,
-        message_id, subject, text_body, html_body, traceparent, created_at, due_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        message_id, subject, traceparent, created_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (notification_id) DO NOTHING";
+
+const INSERT_BODY: &str = "
+    INSERT INTO bodies (notification_id, text_body, html_body) VALUES (?, ?, ?)";
+
+const QUEUE_MAIL: &str = "INSERT INTO outbox (notification_id, due_at) VALUES (?, ?)";
 
 const CLOSE_ORDER: &str = "UPDATE orders SET mails = ?, placed = NULL WHERE order_id = ?";
 
-const LEASE: &str = concat!(
-    "UPDATE notifications SET lease_token = ?, due_at = ?
-     WHERE notification_id IN (
-       SELECT notification_id FROM notifications
-       WHERE NOT published AND due_at <= ? ORDER BY due_at LIMIT ?)
-     RETURNING ",
-    mail_columns!(whole)
-);
+const LEASE: &str = "
+    UPDATE outbox SET lease_token = ?, due_at = ?
+    WHERE notification_id IN (
+      SELECT notification_id FROM outbox WHERE due_at <= ? ORDER BY due_at LIMIT ?)
+    RETURNING notification_id AS id";
+
+const HOLD: &str = "
+    UPDATE outbox SET due_at = ?1, lease_token = CASE WHEN ?2 <> 0 THEN lease_token END
+    WHERE notification_id = ?3 AND lease_token = ?4";
 
 const RECORD: &str = "
     UPDATE notifications
-    SET status = ?1, attempts = attempts + ?2, last_error = ?3, due_at = ?4,
-        sent_at = CASE WHEN ?1 <> 0 THEN ?5 END,
-        lease_token = CASE WHEN ?1 <> 0 THEN lease_token END
-    WHERE notification_id = ?6 AND lease_token = ?7 AND status = 0";
+    SET status = ?1, attempts = attempts + ?2, last_error = ?3,
+        sent_at = CASE WHEN ?1 <> 0 THEN ?4 END
+    WHERE notification_id = ?5 AND status = 0";
 
 const RELEASE: &str = "
-    UPDATE notifications SET due_at = ?, lease_token = NULL
-    WHERE notification_id = ? AND lease_token = ? AND NOT published";
+    UPDATE outbox SET due_at = ?, lease_token = NULL
+    WHERE notification_id = ? AND lease_token = ?";
 
-const MARK_PUBLISHED: &str = "
-    UPDATE notifications SET published = TRUE, lease_token = NULL
-    WHERE notification_id = ? AND status <> 0";
+const MARK_PUBLISHED: &str = "DELETE FROM outbox WHERE notification_id = ?";
 
 const SELECT_ONE: &str = concat!(
     "SELECT ",
     mail_columns!(whole),
-    " FROM notifications WHERE notification_id = ?"
+    " FROM notifications JOIN bodies USING (notification_id) WHERE notification_id = ?"
 );
 
 const SELECT_OF_ORDER: &str = concat!(
@@ -123,12 +126,17 @@ impl Store for SqliteStore {
     async fn lease(&self, lease: Lease) -> Result<Vec<StoredMail>, DbError> {
         self.pool
             .transaction(move |connection| {
-                let rows = statement(LEASE)
+                let leased: Vec<Id> = statement(LEASE)
                     .bind::<Binary, _>(lease.token.as_bytes().as_slice())
                     .bind::<BigInt, _>(lease.until.as_micros())
                     .bind::<BigInt, _>(lease.now.as_micros())
                     .bind::<BigInt, _>(lease.limit)
                     .load(connection)?;
+                let mut rows = Vec::with_capacity(leased.len());
+                for Id { id } in leased {
+                    let row = statement(SELECT_ONE).bind::<Binary, _>(id);
+                    rows.append(&mut row.load(connection)?);
+                }
                 mails(rows)
             })
             .await
@@ -144,14 +152,22 @@ impl Store for SqliteStore {
             .transaction(move |connection| {
                 let mut accepted = Vec::with_capacity(attempts.len());
                 for attempt in attempts {
+                    let id = attempt.id.as_uuid().as_bytes().as_slice();
+                    let held = statement(HOLD)
+                        .bind::<BigInt, _>(attempt.due_at.as_micros())
+                        .bind::<Integer, _>(attempt.status.number())
+                        .bind::<Binary, _>(id)
+                        .bind::<Binary, _>(token.as_bytes().as_slice())
+                        .execute(connection)?;
+                    if held == 0 {
+                        continue;
+                    }
                     let changed = statement(RECORD)
                         .bind::<Integer, _>(attempt.status.number())
                         .bind::<Integer, _>(i32::from(attempt.counts))
                         .bind::<Text, _>(attempt.error)
-                        .bind::<BigInt, _>(attempt.due_at.as_micros())
                         .bind::<BigInt, _>(now.as_micros())
-                        .bind::<Binary, _>(attempt.id.as_uuid().as_bytes().as_slice())
-                        .bind::<Binary, _>(token.as_bytes().as_slice())
+                        .bind::<Binary, _>(id)
                         .execute(connection)?;
                     if changed > 0 {
                         accepted.push(attempt.id);
@@ -270,6 +286,12 @@ fn order(connection: &mut SqliteConnection, id: OrderId) -> QueryResult<Option<O
 }
 
 #[derive(QueryableByName)]
+struct Id {
+    #[diesel(sql_type = Binary)]
+    id: Vec<u8>,
+}
+
+#[derive(QueryableByName)]
 struct MailRow {
     #[diesel(sql_type = Binary)]
     notification_id: Vec<u8>,
@@ -357,8 +379,9 @@ fn write(
     now: UnixMicros,
 ) -> QueryResult<()> {
     for TracedMail { mail, traceparent } in mails {
-        statement(INSERT_MAIL)
-            .bind::<Binary, _>(mail.id.as_uuid().as_bytes().as_slice())
+        let id = mail.id.as_uuid().as_bytes().as_slice();
+        let written = statement(INSERT_MAIL)
+            .bind::<Binary, _>(id)
             .bind::<Binary, _>(mail.order_id.as_uuid().as_bytes().as_slice())
             .bind::<BigInt, _>(mail.user_id)
             .bind::<Integer, _>(i32::from(mail.kind))
@@ -366,10 +389,19 @@ fn write(
             .bind::<Text, _>(mail.recipient.expose())
             .bind::<Text, _>(&mail.message_id)
             .bind::<Text, _>(&mail.content.subject)
-            .bind::<Text, _>(&mail.content.text)
-            .bind::<Text, _>(&mail.content.html)
             .bind::<Nullable<Text>, _>(traceparent.as_deref())
             .bind::<BigInt, _>(now.as_micros())
+            .execute(connection)?;
+        if written == 0 {
+            continue;
+        }
+        statement(INSERT_BODY)
+            .bind::<Binary, _>(id)
+            .bind::<Text, _>(&mail.content.text)
+            .bind::<Text, _>(&mail.content.html)
+            .execute(connection)?;
+        statement(QUEUE_MAIL)
+            .bind::<Binary, _>(id)
             .bind::<BigInt, _>(now.as_micros())
             .execute(connection)?;
     }

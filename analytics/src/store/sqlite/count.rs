@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chassis::db::statement;
 use diesel::{
     OptionalExtension as _, QueryResult, QueryableByName, RunQueryDsl as _, SqliteConnection,
-    sql_types::{Binary, Bool, Integer, Nullable, Text},
+    sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text},
 };
 use proto::id::OrderId;
 use uuid::Uuid;
@@ -14,12 +14,16 @@ use super::upsert;
 use crate::{
     batch::Batch,
     calendar::Day,
+    fact::Fact,
     store::lines,
     tally::{Lines, Tally},
 };
 
+/// `inbox_before` has what was counted before there was this table.
 const INSERT_ID: &str = "
-    INSERT INTO inbox (id, seen_day) VALUES (?1, ?2) ON CONFLICT (id) DO NOTHING";
+    INSERT INTO inbox (near, id, seen_day)
+    SELECT ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM inbox_before WHERE id = ?2)
+    ON CONFLICT (near, id) DO NOTHING";
 
 /// A row holds one half, so whoever brings the other one takes it away.
 const TAKE_HALF: &str = "
@@ -49,9 +53,11 @@ pub(super) fn batch(
     batch: &Batch,
 ) -> QueryResult<HashSet<Uuid>> {
     let mut new = HashSet::new();
-    for id in batch.ids() {
+    for fact in batch.facts() {
+        let id = fact.id();
         let inserted = statement(INSERT_ID)
-            .bind::<Binary, _>(id.as_bytes().as_slice())
+            .bind::<BigInt, _>(near(fact))
+            .bind::<Binary, _>(bytes(&id))
             .bind::<Integer, _>(batch.day().number())
             .execute(connection)?;
         if inserted > 0 {
@@ -139,4 +145,13 @@ fn keep_settled(
 
 fn bytes(id: &Uuid) -> &[u8] {
     id.as_bytes()
+}
+
+/// What puts an id near those of the same order, and of orders placed about then.
+fn near(fact: &Fact) -> i64 {
+    let (near, _) = match fact.order_id() {
+        Some(order_id) => order_id.as_uuid().as_u64_pair(),
+        None => fact.id().as_u64_pair(),
+    };
+    near.cast_signed()
 }

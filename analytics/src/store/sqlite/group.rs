@@ -223,17 +223,20 @@ mod tests {
     #[tokio::test]
     async fn one_transaction_is_bounded_and_nobody_is_left_behind() {
         let facts: Vec<_> = (0..MOST_WEIGHT / 4).map(|_| event()).collect();
-        let whole = batch(&facts);
-        let batches = vec![whole.clone(), batch(&[event()]), whole];
+        let batches = vec![batch(&facts), batch(&[event()]), batch(&facts[1..])];
         let (answers, sizes) = count(batches, |_| Ok(HashSet::new())).await;
         assert!(answers.iter().all(Result::is_ok));
-        assert_eq!(sizes, [facts.len(), facts.len() + 1]);
+        assert_eq!(sizes, [facts.len(), facts.len()]);
     }
 
     #[tokio::test]
     async fn a_batch_that_is_refused_takes_no_other_with_it() {
         let bad = event();
-        let batches = vec![batch(&[event()]), batch(&[bad.clone()]), batch(&[event()])];
+        let batches = vec![
+            batch(&[event()]),
+            batch(std::slice::from_ref(&bad)),
+            batch(&[event()]),
+        ];
         let (answers, sizes) = count(batches, |batch: Batch| {
             if batch.ids().contains(&bad.id()) {
                 return Err(DbError::Statement(DieselError::NotFound));

@@ -2,9 +2,8 @@
 //!
 //! Invariant: all writing goes through one connection, so nothing here can meet
 //! another transaction's half-done work; batches that wait for it are counted in one
-//! transaction. Statements are
-//! prepared once and run row by row: without a network, that is what a batch
-//! statement would do as well.
+//! transaction. Statements are prepared once and run row by row: without a network,
+//! that is what a batch statement would do as well.
 
 mod count;
 mod group;
@@ -34,8 +33,16 @@ use crate::{
     retention::Horizon,
 };
 
+/// Days ascend as arrivals do, unless the clock was set back: then ids stay a little
+/// longer.
 const PRUNE_INBOX: &str = "
-    DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE seen_day < ?1 LIMIT ?2)";
+    DELETE FROM inbox WHERE arrival IN (
+        SELECT arrival FROM (SELECT arrival, seen_day FROM inbox ORDER BY arrival LIMIT ?2)
+        WHERE seen_day < ?1)";
+
+const PRUNE_INBOX_BEFORE: &str = "
+    DELETE FROM inbox_before WHERE id IN (
+        SELECT id FROM inbox_before WHERE seen_day < ?1 LIMIT ?2)";
 
 const PRUNE_PENDING: &str = "
     DELETE FROM pending_orders WHERE order_id IN (
@@ -145,6 +152,7 @@ impl Store for SqliteStore {
                 let mut pruned = 0;
                 for (sql, day) in [
                     (PRUNE_INBOX, horizon.inbox),
+                    (PRUNE_INBOX_BEFORE, horizon.inbox),
                     (PRUNE_PENDING, horizon.inbox),
                     (PRUNE_FUNNEL, horizon.funnel),
                 ] {

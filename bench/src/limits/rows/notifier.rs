@@ -16,8 +16,10 @@ use crate::lab::Lab;
 const BATCH: i64 = 500;
 /// Leased at once (`NOTIFIER__SENDS_AT_ONCE`, four times).
 const LEASED: usize = 128;
-const TABLES: &str =
-    include_str!("../../../../notifier/migrations/postgres/0001_notifications/up.sql");
+const TABLES: &str = concat!(
+    include_str!("../../../../notifier/migrations/postgres/0001_notifications/up.sql"),
+    include_str!("../../../../notifier/migrations/postgres/0002_outbox/up.sql"),
+);
 
 macro_rules! own {
     ($name:literal) => {
@@ -34,7 +36,7 @@ const STATEMENTS: [&str; 7] = [
     own!("merge_settled"),
     own!("insert_mails"),
     own!("close_orders"),
-    concat!(own!("lease"), "*"),
+    own!("lease"),
     own!("record"),
     own!("mark_published"),
 ];

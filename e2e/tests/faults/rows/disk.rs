@@ -187,7 +187,7 @@ const EFFECTS: [(&str, &str, i64); 4] = [
     ),
     (
         "notifier",
-        "SELECT count(*) AS number FROM notifications WHERE published",
+        "SELECT (SELECT count(*) FROM notifications) - (SELECT count(*) FROM outbox) AS number",
         2,
     ),
     (

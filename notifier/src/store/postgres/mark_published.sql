@@ -1,2 +1,1 @@
-UPDATE notifications SET published = TRUE, lease_token = NULL
-WHERE notification_id = ANY ($1) AND status <> 0
+DELETE FROM outbox WHERE notification_id = ANY ($1)

@@ -33,20 +33,20 @@ use crate::{
 
 /// Materialised, or the planner may run the choice of rows again for each of them
 /// and lease more than asked for.
-const LEASE: &str = concat!(include_str!("lease.sql"), mail_columns!(whole));
+const LEASE: &str = include_str!("lease.sql");
 
 const RECORD: &str = include_str!("record.sql");
 
 const RELEASE: &str = "
-    UPDATE notifications SET due_at = $3, lease_token = NULL
-    WHERE notification_id = ANY ($1) AND lease_token = $2 AND NOT published";
+    UPDATE outbox SET due_at = $3, lease_token = NULL
+    WHERE notification_id = ANY ($1) AND lease_token = $2";
 
 const MARK_PUBLISHED: &str = include_str!("mark_published.sql");
 
 const SELECT_ONE: &str = concat!(
     "SELECT ",
     mail_columns!(whole),
-    " FROM notifications WHERE notification_id = $1"
+    " FROM notifications JOIN bodies USING (notification_id) WHERE notification_id = $1"
 );
 
 const SELECT_OF_ORDERS: &str = concat!(
