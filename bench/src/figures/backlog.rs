@@ -130,8 +130,12 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
             ours: pair.ours.clone(),
             limit: parts,
         };
-        lines.push(pair.line(what, unit, limit, seven_tenths));
-        lines.push(both.line(what, unit, &named, Goal::None));
+        // What guards against a change for the worse has to be within reach.
+        let (alone, together) = lab
+            .plan
+            .of((Goal::None, seven_tenths), (seven_tenths, Goal::None));
+        lines.push(pair.line(what, unit, limit, alone));
+        lines.push(both.line(what, unit, &named, together));
     }
     for (what, pair, goal) in [
         (

@@ -24,11 +24,27 @@ const WARM_UP: Duration = Duration::from_secs(1);
 const EXPRESS: &str = "peer.express";
 const LIMIT: &str = "peer.limit";
 
+/// Contenders.
+const OURS: &str = "gateway, REST";
+const GRPC_ONE: &str = "gateway, gRPC, 1 connection";
+const GRPC_MANY: &str = "gateway, gRPC, 16 connections";
+const EXPRESS_ONE: &str = "Express";
+const EXPRESS_TWO: &str = "Express, 2 processes";
+const BATCHING: &str = "axum + rdkafka, linger 5";
+const PROMPT: &str = "axum + rdkafka, linger 0";
+const AXUM: &str = "axum alone";
+
 /// How many at once.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Callers {
     connections: u32,
     streams: u32,
+}
+
+impl Callers {
+    const fn count(self) -> u32 {
+        self.connections * self.streams
+    }
 }
 
 pub(super) const fn rest(connections: u32) -> Callers {
@@ -95,7 +111,7 @@ impl<'peers> Turn<'peers> {
         println!(
             "  {:<28} {:>4} callers: {:>8.0} /s, p50 {:>7.2} ms, p99 {:>8.2} ms",
             self.name,
-            self.callers.connections * self.callers.streams,
+            self.callers.count(),
             report.accepted_per_second(),
             millis(&report, 50.0),
             millis(&report, 99.0),
@@ -117,7 +133,7 @@ pub(super) async fn flat_out(
     callers: Callers,
     time: Duration,
 ) -> anyhow::Result<Report> {
-    let clients = callers.connections * callers.streams;
+    let clients = callers.count();
     let options = Options {
         target: address.to_owned(),
         duration: WARM_UP,
@@ -178,14 +194,7 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
 
     let grpc = mesh.addresses.grpc("gateway");
     let (rest_door, grpc_door) = (mesh.addresses.rest(), grpc.as_str());
-    let ours = |callers| {
-        Turn::new(
-            "gateway, REST",
-            Door::Rest,
-            Server::Ours(rest_door),
-            callers,
-        )
-    };
+    let ours = |callers| Turn::new(OURS, Door::Rest, Server::Ours(rest_door), callers);
     let by_grpc = |name, connections, streams| {
         let callers = Callers {
             connections,
@@ -196,20 +205,24 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
     let theirs = |name, peer, callers| Turn::new(name, Door::Rest, Server::Theirs(peer), callers);
     let mut turns = vec![
         ours(rest(512)),
-        by_grpc("gateway, gRPC, 1 connection", 1, 512),
-        by_grpc("gateway, gRPC, 16 connections", 16, 32),
-        theirs("Express", &one, rest(512)),
-        theirs("Express, 2 processes", &two, rest(512)),
-        theirs("axum + rdkafka, linger 5", &batching, rest(512)),
-        theirs("axum alone", &axum, rest(512)),
+        by_grpc(GRPC_ONE, 1, 512),
+        theirs(EXPRESS_TWO, &two, rest(512)),
+        theirs(BATCHING, &batching, rest(512)),
         ours(rest(64)),
-        theirs("Express", &one, rest(64)),
-        theirs("Express, 2 processes", &two, rest(64)),
-        theirs("axum + rdkafka, linger 0", &prompt, rest(64)),
+        theirs(EXPRESS_TWO, &two, rest(64)),
         ours(rest(1)),
-        theirs("Express", &one, rest(1)),
-        theirs("axum + rdkafka, linger 0", &prompt, rest(1)),
+        theirs(EXPRESS_ONE, &one, rest(1)),
     ];
+    if !lab.plan.quick {
+        turns.extend([
+            by_grpc(GRPC_MANY, 16, 32),
+            theirs(EXPRESS_ONE, &one, rest(512)),
+            theirs(AXUM, &axum, rest(512)),
+            theirs(EXPRESS_ONE, &one, rest(64)),
+            theirs(PROMPT, &prompt, rest(64)),
+            theirs(PROMPT, &prompt, rest(1)),
+        ]);
+    }
     // The broker's compilers are at work for its first seconds under load, and would
     // be at the cost of whoever comes first.
     for turn in &turns {
@@ -221,110 +234,125 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
         }
         lab.forget();
     }
-    let lines = lines(&turns);
+    let lines = Turns(&turns).lines();
     mesh.end_all().await?;
     Ok(lines)
 }
 
-fn lines(turns: &[Turn<'_>]) -> Vec<Line> {
-    let [
-        ours_512,
-        grpc_one,
-        grpc_many,
-        express_512,
-        express_two_512,
-        batching,
-        axum,
-        ours_64,
-        express_64,
-        express_two_64,
-        prompt_64,
-        ours_1,
-        express_1,
-        prompt_1,
-    ] = turns
-    else {
-        return Vec::new();
-    };
-    // Express at its best: the most orders a second, and the least time of waiting.
-    let by_rate = |a: &&&Turn<'_>, b: &&&Turn<'_>| a.rates.median().total_cmp(&b.rates.median());
-    let most = [&express_512, &express_two_512, &express_64, &express_two_64]
-        .into_iter()
-        .max_by(by_rate)
-        .unwrap_or(&express_512);
-    let soonest = [&express_64, &express_two_64]
-        .into_iter()
-        .min_by(|a, b| a.p99.median().total_cmp(&b.p99.median()))
-        .unwrap_or(&express_64);
-    let rate = |what: &str, ours: &Turn<'_>, other: &Turn<'_>, goal| Line {
-        what: what.to_owned(),
-        unit: "/s".into(),
-        ours: ours.rates.clone(),
-        other: Some((named(other), other.rates.clone())),
-        goal,
-    };
-    let time = |what: &str, ours: &Series, other: &Turn<'_>, theirs: &Series, goal| Line {
-        what: what.to_owned(),
-        unit: "ms".into(),
-        ours: ours.clone(),
-        other: Some((named(other), theirs.clone())),
-        goal,
-    };
-    let rest = "accepted orders, REST, 512 connections";
-    vec![
-        rate(rest, ours_512, most, Goal::RatioAtLeast(10.0)),
-        rate(rest, ours_512, batching, Goal::RatioAtLeast(0.7)),
-        rate(rest, ours_512, axum, Goal::None),
-        // What the first goal would take of a gateway that does nothing else.
-        rate(
-            "axum + rdkafka, 512 connections",
-            batching,
-            most,
-            Goal::None,
-        ),
-        rate(
-            "accepted orders, gRPC, 1 connection, 512 streams",
-            grpc_one,
-            ours_512,
-            Goal::RatioAtLeast(1.0),
-        ),
-        rate(
-            "accepted orders, gRPC, 16 connections, 512 streams",
-            grpc_many,
-            ours_512,
-            Goal::RatioAtLeast(1.0),
-        ),
-        time(
-            "p99, REST, 64 connections",
-            &ours_64.p99,
-            soonest,
-            &soonest.p99,
-            Goal::RatioAtMost(1.0 / 3.0),
-        ),
-        rate(
-            "accepted orders, REST, 64 connections",
-            ours_64,
-            prompt_64,
-            Goal::None,
-        ),
-        time(
-            "p50, REST, 1 connection",
-            &ours_1.p50,
-            express_1,
-            &express_1.p50,
-            Goal::RatioAtMost(1.0),
-        ),
-        time(
-            "p50, REST, 1 connection",
-            &ours_1.p50,
-            prompt_1,
-            &prompt_1.p50,
-            Goal::None,
-        ),
-    ]
+/// Those that had their turns; in short some did not.
+struct Turns<'turns>(&'turns [Turn<'turns>]);
+
+impl Turns<'_> {
+    fn find(&self, name: &str, callers: u32) -> Option<&Turn<'_>> {
+        let mut turns = self.0.iter();
+        turns.find(|turn| turn.name == name && turn.callers.count() == callers)
+    }
+
+    /// Express at its best: by what is to be the most.
+    fn best_express(&self, callers: &[u32], by: impl Fn(&Turn<'_>) -> f64) -> Option<&Turn<'_>> {
+        let express = |turn: &&Turn<'_>| [EXPRESS_ONE, EXPRESS_TWO].contains(&turn.name);
+        let turns = self.0.iter().filter(express);
+        let turns = turns.filter(|turn| callers.contains(&turn.callers.count()));
+        turns.max_by(|a, b| by(a).total_cmp(&by(b)))
+    }
+
+    fn lines(&self) -> Vec<Line> {
+        let fastest = self.best_express(&[512, 64], |turn| turn.rates.median());
+        let soonest = self.best_express(&[64], |turn| -turn.p99.median());
+        let at_512 = "accepted orders, REST, 512 connections";
+        let ours = |callers| self.find(OURS, callers);
+        let lines = [
+            rate(at_512, ours(512), fastest, Goal::RatioAtLeast(10.0)),
+            rate(
+                at_512,
+                ours(512),
+                self.find(BATCHING, 512),
+                Goal::RatioAtLeast(0.7),
+            ),
+            rate(at_512, ours(512), self.find(AXUM, 512), Goal::None),
+            // What the first goal would take of a gateway that does nothing else.
+            rate(
+                "axum + rdkafka, 512 connections",
+                self.find(BATCHING, 512),
+                fastest,
+                Goal::None,
+            ),
+            rate(
+                "accepted orders, gRPC, 1 connection, 512 streams",
+                self.find(GRPC_ONE, 512),
+                ours(512),
+                Goal::RatioAtLeast(1.0),
+            ),
+            rate(
+                "accepted orders, gRPC, 16 connections, 512 streams",
+                self.find(GRPC_MANY, 512),
+                ours(512),
+                Goal::RatioAtLeast(1.0),
+            ),
+            time(
+                "p99, REST, 64 connections",
+                |turn| &turn.p99,
+                ours(64),
+                soonest,
+                Goal::RatioAtMost(1.0 / 3.0),
+            ),
+            rate(
+                "accepted orders, REST, 64 connections",
+                ours(64),
+                self.find(PROMPT, 64),
+                Goal::None,
+            ),
+            time(
+                "p50, REST, 1 connection",
+                |turn| &turn.p50,
+                ours(1),
+                self.find(EXPRESS_ONE, 1),
+                Goal::RatioAtMost(1.0),
+            ),
+            time(
+                "p50, REST, 1 connection",
+                |turn| &turn.p50,
+                ours(1),
+                self.find(PROMPT, 1),
+                Goal::None,
+            ),
+        ];
+        lines.into_iter().flatten().collect()
+    }
 }
 
-fn named(turn: &Turn<'_>) -> String {
-    let callers = turn.callers.connections * turn.callers.streams;
-    format!("{}, {callers} callers", turn.name)
+/// One of a turn's figures.
+type Which = for<'turn, 'peers> fn(&'turn Turn<'peers>) -> &'turn Series;
+
+fn rate(what: &str, ours: Option<&Turn<'_>>, other: Option<&Turn<'_>>, goal: Goal) -> Option<Line> {
+    line(what, "/s", |turn| &turn.rates, ours, other, goal)
+}
+
+fn time(
+    what: &str,
+    which: Which,
+    ours: Option<&Turn<'_>>,
+    other: Option<&Turn<'_>>,
+    goal: Goal,
+) -> Option<Line> {
+    line(what, "ms", which, ours, other, goal)
+}
+
+fn line(
+    what: &str,
+    unit: &'static str,
+    which: Which,
+    ours: Option<&Turn<'_>>,
+    other: Option<&Turn<'_>>,
+    goal: Goal,
+) -> Option<Line> {
+    let (ours, other) = (ours?, other?);
+    let name = format!("{}, {} callers", other.name, other.callers.count());
+    Some(Line {
+        what: what.to_owned(),
+        unit: unit.into(),
+        ours: which(ours).clone(),
+        other: Some((name, which(other).clone())),
+        goal,
+    })
 }

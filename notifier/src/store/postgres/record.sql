@@ -9,7 +9,7 @@ held AS (
   RETURNING a.*)
 UPDATE notifications AS n
 SET status = a.status, attempts = n.attempts + a.counts, last_error = a.error,
-    sent_at = CASE WHEN a.status <> 0 THEN $7 END
+    sent_at = CASE WHEN a.status <> 0 THEN $7::bigint END
 FROM held AS a
 WHERE n.notification_id = a.id AND n.status = 0
 RETURNING n.notification_id AS id
