@@ -50,7 +50,8 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
     let mut notifier = Pair::default();
     let mut analytics = Pair::default();
     let mut embedded = Pair::default();
-    // Orders alone, which is what all but analytics begin with.
+    // Orders alone: put there, and read, which is what all but analytics begin with.
+    let mut producing = Series::default();
     let mut reading = Series::default();
     // What notifier writes down around a mail.
     let mut mailing = Series::default();
@@ -59,7 +60,7 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
         let kafka = mesh.kafka()?;
         let topics = ["orders.v1", "payments.v1", "notifications.v1"].map(|name| kafka.topic(name));
         let brokers = lab.kafka.bootstrap_servers();
-        orders::fill(brokers.clone(), topics[0].clone(), orders).await?;
+        producing.push(orders::fill(brokers.clone(), topics[0].clone(), orders).await?);
         reading.push(consume::rate(brokers.clone(), vec![topics[0].clone()], orders).await?);
 
         history.limit.push(rows::history(lab, orders).await?);
@@ -106,36 +107,52 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
     let statements = "the same statements without Kafka";
     let sink = "the mail sink flat out";
     let raw = "consume and decode";
-    let mut lines = Vec::new();
-    for (what, unit, pair, limit, more) in [
-        ("history, backlog", "records/s", history, rows, None),
-        ("payments, backlog", "records/s", payments, statements, None),
+    // One after the other on the same cores: what is left to reach.
+    let then_rows = reading.after(&history.limit);
+    let then_events = reading.after(&payments.limit).after(&producing);
+    // Payments are read as well as orders.
+    let then_mails = reading.after(&reading).after(&mailing);
+    let then_mails = then_mails.after(&notifier.limit).after(&producing);
+    let mut lines = vec![
+        alone("limit: encode and produce, one thread", producing),
+        alone("limit: consume and decode, one thread", reading),
+    ];
+    for (what, unit, pair, limit, parts, named) in [
+        (
+            "history, backlog",
+            "records/s",
+            history,
+            rows,
+            then_rows,
+            "read, then the rows",
+        ),
+        (
+            "payments, backlog",
+            "records/s",
+            payments,
+            statements,
+            then_events,
+            "read, then the statements, then produce",
+        ),
         (
             "notifier, backlog",
             "mails/s",
             notifier,
             sink,
-            Some(mailing),
+            then_mails,
+            "read, then its statements, then the mails, then produce",
         ),
     ] {
-        // One after the other on the same cores: what is left to reach.
-        let mut parts = reading.after(&pair.limit);
-        let mut named = format!("{raw}, then {limit}");
-        if let Some(more) = more {
-            // Payments are read as well.
-            parts = parts.after(&reading).after(&more);
-            named = format!("{raw}, then its statements, then {limit}");
-        }
-        let both = Pair {
+        let all = Pair {
             ours: pair.ours.clone(),
             limit: parts,
         };
         // What guards against a change for the worse has to be within reach.
-        let (alone, together) = lab
+        let (one, together) = lab
             .plan
             .of((Goal::None, seven_tenths), (seven_tenths, Goal::None));
-        lines.push(pair.line(what, unit, limit, alone));
-        lines.push(both.line(what, unit, &named, together));
+        lines.push(pair.line(what, unit, limit, one));
+        lines.push(all.line(what, unit, named, together));
     }
     for (what, pair, goal) in [
         (
@@ -152,6 +169,16 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
         lines.push(pair.line(what, "records/s", raw, goal));
     }
     Ok(lines)
+}
+
+fn alone(what: &str, rate: Series) -> Line {
+    Line {
+        what: what.to_owned(),
+        unit: "records/s".into(),
+        ours: rate,
+        other: None,
+        goal: Goal::None,
+    }
 }
 
 fn last(series: &Series) -> f64 {
