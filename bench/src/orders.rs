@@ -57,6 +57,10 @@ fn fill_now(brokers: &str, topic: &str, orders: i64) -> anyhow::Result<f64> {
         .set("partitioner", "murmur2_random")
         .create()?;
     let full_name = OrderPlaced::full_name();
+    // Connecting is not producing.
+    producer
+        .client()
+        .fetch_metadata(Some(topic), Duration::from_secs(30))?;
     let begin = Instant::now();
     for number in 1..=orders {
         let order = order(number)?;

@@ -158,7 +158,8 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
         (
             "analytics, backlog, SQLite",
             embedded,
-            Goal::RatioAtLeast(0.5),
+            // Of few records most are fetched by the time that the first is read.
+            lab.plan.of(Goal::None, Goal::RatioAtLeast(0.5)),
         ),
         (
             "analytics, backlog, PostgreSQL",
