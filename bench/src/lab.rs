@@ -27,6 +27,7 @@ impl Lab {
     pub(crate) async fn start(plan: Plan) -> anyhow::Result<Self> {
         let kafka = Cluster::builder(1).jit(Jit::Full).launch().await?;
         let postgres = postgres::Server::builder()
+            .durable()
             .setting("shared_buffers", "512MB")
             .setting("max_wal_size", "4GB")
             .launch()

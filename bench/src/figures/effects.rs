@@ -10,7 +10,7 @@ use std::{
 };
 
 use ordermesh::load::{self, Door, Mode, Options};
-use testkit::wait::until;
+use testkit::{services::SERVICES, wait::until};
 use uuid::Uuid;
 
 use super::{
@@ -18,6 +18,7 @@ use super::{
     float,
 };
 use crate::{
+    cpu,
     lab::Lab,
     mesh::Mesh,
     series::Series,
@@ -30,6 +31,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
     let mut peaks = Series::default();
     let mut p99 = Series::default();
+    let mut costs: Vec<(&str, Series)> = Vec::new();
     for _ in 0..lab.plan.rounds {
         let mut mesh = Mesh::prepare(lab, &[("PAYMENTS__PROVIDER_LATENCY", "0ms")]).await?;
         mesh.begin_all().await?;
@@ -58,7 +60,17 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
                 },
             )
         };
-        load::run(options, |_| {}).await?;
+        let before = spent(lab, &mesh).await?;
+        let report = load::run(options, |_| {}).await?;
+        // Looking whether all is settled costs the database more than all orders do.
+        let after = spent(lab, &mesh).await?;
+        costs.resize_with(before.len(), Default::default);
+        for (cost, (before, after)) in costs.iter_mut().zip(before.iter().zip(after)) {
+            cost.0 = after.0;
+            let micros = (after.1 - before.1).as_secs_f64() * 1e6;
+            cost.1
+                .push(micros / float(i64::try_from(report.accepted())?));
+        }
         until_settled(&mesh).await?;
         let time = slowest_effects(&mesh, from).await?;
         println!("  peak {peak:.0} orders/s; at half of it all effects within {time:.1} ms (p99)");
@@ -66,7 +78,14 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
         mesh.end_all().await?;
         lab.forget();
     }
-    Ok(vec![
+    let costs = costs.into_iter().map(|(part, cost)| Line {
+        what: format!("CPU of an order at half of the peak, {part}"),
+        unit: "µs".into(),
+        ours: cost,
+        other: None,
+        goal: Goal::None,
+    });
+    let effects = [
         Line {
             what: "accepted to all effects, whole system, peak".to_owned(),
             unit: "orders/s".into(),
@@ -81,7 +100,22 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
             other: None,
             goal: Goal::AtMost(50.0),
         },
-    ])
+    ];
+    Ok(effects.into_iter().chain(costs).collect())
+}
+
+/// CPU time that each part has spent so far.
+async fn spent(lab: &Lab, mesh: &Mesh<'_>) -> anyhow::Result<Vec<(&'static str, Duration)>> {
+    let mut parts = Vec::new();
+    for service in SERVICES {
+        parts.push((service, cpu::time(mesh.id(service))?));
+    }
+    for broker in lab.kafka.brokers() {
+        parts.push(("Kafka", cpu::time(broker.process_id().await?)?));
+    }
+    let postgres = lab.postgres.process_id().await?;
+    parts.push(("PostgreSQL", cpu::time_with_children(postgres)?));
+    Ok(parts)
 }
 
 /// Waits until every order that history has is paid and mailed, and no more come.

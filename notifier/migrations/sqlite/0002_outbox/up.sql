@@ -3,7 +3,7 @@
 
 -- What mails say; written once.
 CREATE TABLE bodies (
-    notification_id BLOB PRIMARY KEY,
+    notification_id BLOB NOT NULL PRIMARY KEY,
     text_body       TEXT NOT NULL,
     html_body       TEXT NOT NULL
 );
