@@ -10,7 +10,9 @@ use chassis::kafka::{TopicSpec, ensure_topics};
 use ordermesh::load::{self, Door, Mode, Options, Outcome, Report};
 use testkit::{ports, process::Spec};
 
+use super::float;
 use crate::{
+    cpu,
     lab::Lab,
     mesh::Mesh,
     peers::{self, Peer},
@@ -63,12 +65,15 @@ struct Turn<'peers> {
     rates: Series,
     p50: Series,
     p99: Series,
+    /// CPU time of the server alone, in µs an order; of ours only.
+    cpu: Series,
 }
 
 /// Whose turn it is.
 #[derive(Clone, Copy)]
 enum Server<'peers> {
-    Ours(&'peers str),
+    /// Its address and process.
+    Ours(&'peers str, u32),
     Theirs(&'peers Peer),
 }
 
@@ -82,23 +87,31 @@ impl<'peers> Turn<'peers> {
             rates: Series::default(),
             p50: Series::default(),
             p99: Series::default(),
+            cpu: Series::default(),
         }
     }
 
-    async fn load(&self, time: Duration) -> anyhow::Result<Report> {
+    /// Gives the CPU time of ours, too.
+    async fn load(&self, time: Duration) -> anyhow::Result<(Report, Option<Duration>)> {
+        let (door, callers) = (self.door, self.callers);
         match self.at {
-            Server::Ours(address) => flat_out(address, self.door, self.callers, time).await,
+            Server::Ours(address, id) => {
+                warm_up(address, door, callers).await?;
+                let before = cpu::time(id)?;
+                let report = load::run(options(address, door, callers, time), |_| {}).await?;
+                Ok((report, Some(cpu::time(id)? - before)))
+            }
             Server::Theirs(peer) => {
                 peer.wake()?;
-                let report = flat_out(&peer.address, self.door, self.callers, time).await;
+                let report = flat_out(&peer.address, door, callers, time).await;
                 peer.rest()?;
-                report
+                Ok((report?, None))
             }
         }
     }
 
     async fn take(&mut self, time: Duration) -> anyhow::Result<()> {
-        let report = self.load(time).await?;
+        let (report, spent) = self.load(time).await?;
         anyhow::ensure!(
             report.failed() == 0 && report.accepted() > 0,
             "{}: {:?}",
@@ -108,6 +121,10 @@ impl<'peers> Turn<'peers> {
         self.rates.push(report.accepted_per_second());
         self.p50.push(millis(&report, 50.0));
         self.p99.push(millis(&report, 99.0));
+        if let Some(spent) = spent {
+            let orders = float(i64::try_from(report.accepted())?);
+            self.cpu.push(spent.as_secs_f64() * 1e6 / orders);
+        }
         println!(
             "  {:<28} {:>4} callers: {:>8.0} /s, p50 {:>7.2} ms, p99 {:>8.2} ms",
             self.name,
@@ -133,19 +150,23 @@ pub(super) async fn flat_out(
     callers: Callers,
     time: Duration,
 ) -> anyhow::Result<Report> {
+    warm_up(address, door, callers).await?;
+    load::run(options(address, door, callers, time), |_| {}).await
+}
+
+async fn warm_up(address: &str, door: Door, callers: Callers) -> anyhow::Result<()> {
+    load::run(options(address, door, callers, WARM_UP), |_| {}).await?;
+    Ok(())
+}
+
+fn options(address: &str, door: Door, callers: Callers, duration: Duration) -> Options {
     let clients = callers.count();
-    let options = Options {
+    Options {
         target: address.to_owned(),
-        duration: WARM_UP,
+        duration,
         connections: Some(callers.connections),
         ..Options::new(door, Mode::Closed { clients })
-    };
-    load::run(options.clone(), |_| {}).await?;
-    let options = Options {
-        duration: time,
-        ..options
-    };
-    load::run(options, |_| {}).await
+    }
 }
 
 /// A limit runs as a process of its own, as the gateway does.
@@ -193,14 +214,16 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
     }
 
     let grpc = mesh.addresses.grpc("gateway");
-    let (rest_door, grpc_door) = (mesh.addresses.rest(), grpc.as_str());
-    let ours = |callers| Turn::new(OURS, Door::Rest, Server::Ours(rest_door), callers);
+    let id = mesh.id("gateway");
+    let by_rest = Server::Ours(mesh.addresses.rest(), id);
+    let grpc = Server::Ours(&grpc, id);
+    let ours = |callers| Turn::new(OURS, Door::Rest, by_rest, callers);
     let by_grpc = |name, connections, streams| {
         let callers = Callers {
             connections,
             streams,
         };
-        Turn::new(name, Door::Grpc, Server::Ours(grpc_door), callers)
+        Turn::new(name, Door::Grpc, grpc, callers)
     };
     let theirs = |name, peer, callers| Turn::new(name, Door::Rest, Server::Theirs(peer), callers);
     let mut turns = vec![
@@ -288,6 +311,15 @@ impl Turns<'_> {
                 self.find(GRPC_MANY, 512),
                 ours(512),
                 Goal::RatioAtLeast(1.0),
+            ),
+            // The callers are on this machine, too, and those of gRPC cost more.
+            line(
+                "CPU of an order in the gateway, gRPC, 512 streams",
+                "µs",
+                |turn| &turn.cpu,
+                self.find(GRPC_ONE, 512),
+                ours(512),
+                Goal::None,
             ),
             time(
                 "p99, REST, 64 connections",

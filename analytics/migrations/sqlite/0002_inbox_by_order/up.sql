@@ -11,7 +11,6 @@ DROP INDEX inbox_by_day;
 CREATE INDEX inbox_before_by_day ON inbox_before (seen_day);
 
 CREATE TABLE inbox (
-    -- Ascends, so the oldest come first; they are pruned from this end.
     arrival  INTEGER NOT NULL PRIMARY KEY,
     -- The first 8 bytes of the order's id, of a user event's own.
     near     INTEGER NOT NULL,
@@ -20,3 +19,5 @@ CREATE TABLE inbox (
     seen_day INTEGER NOT NULL,
     UNIQUE (near, id)
 ) STRICT;
+-- Ascends with arrivals, so its entries are written one behind the other.
+CREATE INDEX inbox_by_day ON inbox (seen_day);

@@ -7,8 +7,8 @@
 //! Invariant: a batch is answered once the transaction that counted it is committed,
 //! or with why it was not. What if whoever runs it is gone meanwhile: the others are
 //! told that the outcome is unknown, and a batch that comes again counts once. What
-//! if its own caller is gone: it is counted all the same, which is what the caller
-//! wished for.
+//! if its own caller is gone: it waits no longer, and its records come again; one that
+//! is being counted is counted.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -73,9 +73,11 @@ impl Waiting {
         }
     }
 
-    /// Takes those who wait longest, as many as make one transaction.
+    /// Takes those who wait longest, as many as make one transaction. Who is gone no
+    /// longer waits.
     fn take(&self) -> Group {
         let mut queue = self.queue();
+        queue.retain(|member| !member.caller.is_closed());
         let mut weight = 0;
         let fits = queue.iter().take_while(|member| {
             weight += member.batch.weight();
@@ -264,6 +266,19 @@ mod tests {
                     .ends_with("available: it is full")
             );
         }
+    }
+
+    #[tokio::test]
+    async fn who_is_gone_is_not_waited_for() {
+        let waiting = Waiting::default();
+        drop(waiting.join(batch(&[event()])));
+        let second = waiting.join(batch(&[event()]));
+        let new = |batch: Batch| {
+            assert_eq!(batch.ids().len(), 1);
+            std::future::ready(Ok(batch.ids().into_iter().collect()))
+        };
+        assert_eq!(waiting.work(second, new).await.unwrap(), 1);
+        assert!(waiting.queue().is_empty());
     }
 
     #[tokio::test]

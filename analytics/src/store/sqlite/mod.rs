@@ -33,12 +33,8 @@ use crate::{
     retention::Horizon,
 };
 
-/// Days ascend as arrivals do, unless the clock was set back: then ids stay a little
-/// longer.
 const PRUNE_INBOX: &str = "
-    DELETE FROM inbox WHERE arrival IN (
-        SELECT arrival FROM (SELECT arrival, seen_day FROM inbox ORDER BY arrival LIMIT ?2)
-        WHERE seen_day < ?1)";
+    DELETE FROM inbox WHERE arrival IN (SELECT arrival FROM inbox WHERE seen_day < ?1 LIMIT ?2)";
 
 const PRUNE_INBOX_BEFORE: &str = "
     DELETE FROM inbox_before WHERE id IN (

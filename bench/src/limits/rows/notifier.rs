@@ -1,5 +1,5 @@
-//! Notifier's seven statements: both halves of an order, its mail, its end; then
-//! the mail's lease, its record, its mark.
+//! Notifier's eight statements: both halves of an order, its mail, its end; then
+//! the mail's lease, its text, its record, its mark.
 
 use proto::{
     events::v1::NotificationKind,
@@ -31,12 +31,14 @@ macro_rules! own {
     };
 }
 
-const STATEMENTS: [&str; 7] = [
+const STATEMENTS: [&str; 8] = [
     own!("merge_placed"),
     own!("merge_settled"),
     own!("insert_mails"),
     own!("close_orders"),
     own!("lease"),
+    "SELECT * FROM notifications JOIN bodies USING (notification_id)
+     WHERE notification_id = ANY ($1)",
     own!("record"),
     own!("mark_published"),
 ];
@@ -72,7 +74,7 @@ async fn merge(desk: &Desk, rows: &Rows) -> anyhow::Result<()> {
     let now = UnixMicros::now().as_micros();
     let client = &desk.client;
     let [placing, settling, writing, closing, ..] = &*desk.statements else {
-        anyhow::bail!("seven statements");
+        anyhow::bail!("eight statements");
     };
     let values: [&(dyn ToSql + Sync); 4] = [&rows.orders, &rows.users, &rows.hashes, &placed];
     client.query(placing, &values).await?;
@@ -102,8 +104,8 @@ async fn merge(desk: &Desk, rows: &Rows) -> anyhow::Result<()> {
 
 /// The outbox's part of so many mails, whosever they are.
 async fn send(desk: &Desk, mails: usize) -> anyhow::Result<()> {
-    let [.., leasing, recording, marking] = &*desk.statements else {
-        anyhow::bail!("seven statements");
+    let [.., leasing, reading, recording, marking] = &*desk.statements else {
+        anyhow::bail!("eight statements");
     };
     let mut left = mails;
     while left > 0 {
@@ -115,8 +117,9 @@ async fn send(desk: &Desk, mails: usize) -> anyhow::Result<()> {
         // Others may have some of them under way.
         let ids: Vec<Uuid> = leased
             .iter()
-            .map(|row| row.get("notification_id"))
+            .map(|row| row.get("id"))
             .collect();
+        desk.client.query(reading, &[&ids]).await?;
         left -= ids.len();
         let values: [&(dyn ToSql + Sync); 7] = [
             &ids,

@@ -1,5 +1,11 @@
 -- What changes with every mail stands apart from what is written once: an update
 -- writes its whole row anew, and an entry in each index.
+--
+-- Notifiers from before this cannot work on the tables from after it: end them
+-- first.
+
+-- Holds up one that was not ended, so that none of its mails is left behind.
+LOCK TABLE notifications IN ACCESS EXCLUSIVE MODE;
 
 -- What mails say; written once.
 CREATE TABLE bodies (

@@ -1,11 +1,7 @@
 WITH due AS MATERIALIZED (
   SELECT notification_id AS id FROM outbox
   WHERE due_at <= $3
-  ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED),
-leased AS (
-  UPDATE outbox SET lease_token = $1, due_at = $2
-  FROM due WHERE notification_id = due.id
-  RETURNING notification_id)
-SELECT mail.* FROM leased CROSS JOIN LATERAL (
-  SELECT * FROM notifications JOIN bodies USING (notification_id)
-  WHERE notification_id = leased.notification_id) AS mail
+  ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED)
+UPDATE outbox SET lease_token = $1, due_at = $2
+FROM due WHERE notification_id = due.id
+RETURNING notification_id AS id

@@ -33,6 +33,11 @@ use crate::{
 
 /// Materialised, or the planner may run the choice of rows again for each of them
 /// and lease more than asked for.
+///
+/// The mails are read by a statement of their own, [`SELECT_MAILS`], which sees all
+/// that was recorded before the lease. One statement would see what was recorded
+/// before it began, and give out a mail as pending whose record was committed, and
+/// whose lease ended, meanwhile.
 const LEASE: &str = include_str!("lease.sql");
 
 const RECORD: &str = include_str!("record.sql");
@@ -43,10 +48,10 @@ const RELEASE: &str = "
 
 const MARK_PUBLISHED: &str = include_str!("mark_published.sql");
 
-const SELECT_ONE: &str = concat!(
+const SELECT_MAILS: &str = concat!(
     "SELECT ",
     mail_columns!(whole),
-    " FROM notifications JOIN bodies USING (notification_id) WHERE notification_id = $1"
+    " FROM notifications JOIN bodies USING (notification_id) WHERE notification_id = ANY ($1)"
 );
 
 const SELECT_OF_ORDERS: &str = concat!(
@@ -96,11 +101,19 @@ impl Store for PostgresStore {
     async fn lease(&self, lease: Lease) -> Result<Vec<StoredMail>, DbError> {
         self.pool
             .write(async |connection: &mut AsyncPgConnection| {
-                let rows = statement(LEASE)
+                let leased: Vec<Id> = statement(LEASE)
                     .bind::<PgUuid, _>(lease.token)
                     .bind::<BigInt, _>(lease.until.as_micros())
                     .bind::<BigInt, _>(lease.now.as_micros())
                     .bind::<BigInt, _>(lease.limit)
+                    .load(connection)
+                    .await?;
+                if leased.is_empty() {
+                    return Ok(Vec::new());
+                }
+                // What is not read now is leased again when this has ended.
+                let rows = statement(SELECT_MAILS)
+                    .bind::<Array<PgUuid>, _>(column(&leased, |row| row.id))
                     .load(connection)
                     .await?;
                 mails(rows)
@@ -170,8 +183,8 @@ impl Store for PostgresStore {
     async fn mail(&self, id: NotificationId) -> Result<Option<StoredMail>, DbError> {
         self.pool
             .read(async |connection: &mut AsyncPgConnection| {
-                let rows = statement(SELECT_ONE)
-                    .bind::<PgUuid, _>(*id.as_uuid())
+                let rows = statement(SELECT_MAILS)
+                    .bind::<Array<PgUuid>, _>(vec![*id.as_uuid()])
                     .load(connection)
                     .await?;
                 Ok(mails(rows)?.pop())
