@@ -71,24 +71,6 @@ impl Batch {
         }
     }
 
-    /// Several batches as one, counted when and where the last of them would be;
-    /// nothing of none.
-    pub fn together<'b>(batches: impl Iterator<Item = &'b Self> + Clone) -> Option<Self> {
-        let last = batches.clone().max_by_key(|batch| batch.counted_at)?;
-        let facts = batches.flat_map(|batch| batch.facts.iter().map(Arc::clone));
-        Some(Self::new(
-            facts.collect(),
-            last.shard,
-            last.counted_at,
-            last.funnel_days.clone(),
-        ))
-    }
-
-    /// How many rows counting it writes at most, roughly.
-    pub fn weight(&self) -> usize {
-        self.facts.iter().map(|fact| fact.weight()).sum()
-    }
-
     /// Ids of the facts, ascending, each once.
     pub fn ids(&self) -> Vec<Uuid> {
         self.facts.iter().map(|fact| fact.id()).collect()

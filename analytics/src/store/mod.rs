@@ -18,12 +18,13 @@ mod postgres;
 mod rows;
 mod sqlite;
 
-use std::{ops::RangeInclusive, sync::Arc};
+use std::{collections::HashSet, ops::RangeInclusive, sync::Arc};
 
 use async_trait::async_trait;
 use chassis::db::{Database, DbError, Migrations, PoolSize};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use proto::{id::UserId, money::Currency, time::UnixMicros};
+use uuid::Uuid;
 
 pub use answers::{
     Bucket, MoneySums, PairPosition, PairSales, ProductPosition, ProductSales, StageCount, Stats,
@@ -40,8 +41,12 @@ use crate::{
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Counts those facts of a batch that are not counted yet, in one
-    /// transaction. Returns how many they are.
-    async fn count(&self, batch: Batch) -> Result<usize, DbError>;
+    /// transaction. Returns their ids.
+    async fn count(&self, batch: Batch) -> Result<HashSet<Uuid>, DbError>;
+
+    /// The [weight](crate::fact::Fact::weight) from which on a transaction gains
+    /// nothing by being larger.
+    fn full_weight(&self) -> usize;
 
     /// The totals.
     async fn stats(&self) -> Result<Stats, DbError>;

@@ -1,4 +1,5 @@
 use std::{
+    collections::HashSet,
     ops::RangeInclusive,
     pin::pin,
     sync::atomic::{AtomicI64, Ordering},
@@ -9,6 +10,7 @@ use chassis::db::DbError;
 use futures::StreamExt as _;
 use proto::{id::UserId, money::Currency, time::UnixMicros};
 use testkit::wait::until;
+use uuid::Uuid;
 
 use super::*;
 use crate::{
@@ -40,8 +42,12 @@ impl Store for Counter {
         Ok(orders(self.0.fetch_add(1, Ordering::Relaxed)))
     }
 
-    async fn count(&self, _: Batch) -> Result<usize, DbError> {
-        Ok(0)
+    async fn count(&self, _: Batch) -> Result<HashSet<Uuid>, DbError> {
+        Ok(HashSet::new())
+    }
+
+    fn full_weight(&self) -> usize {
+        1
     }
 
     async fn order_rate(

@@ -56,7 +56,8 @@ impl World {
         Ok(self
             .store
             .count(Batch::new(facts, shard, now, days))
-            .await?)
+            .await?
+            .len())
     }
 
     /// How many rows a table has.

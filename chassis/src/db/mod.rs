@@ -12,6 +12,7 @@ mod migrate;
 mod postgres;
 mod sqlite;
 mod statement;
+mod together;
 mod url;
 
 use tracing::Instrument as _;
@@ -23,6 +24,7 @@ pub use migrate::Migrations;
 pub use postgres::{AsyncFnSend, PgPool};
 pub use sqlite::SqlitePool;
 pub use statement::{Bound, Statement, statement};
+pub use together::Together;
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};
 
 /// How busy a pool is.

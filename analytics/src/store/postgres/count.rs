@@ -30,9 +30,12 @@ struct IdRow {
     id: Uuid,
 }
 
-/// Counts what is new in a batch, and returns how many facts that is. Tables come
+/// Counts what is new in a batch, and returns the ids of that. Tables come
 /// in the order of the migration.
-pub(super) async fn batch(connection: &mut AsyncPgConnection, batch: &Batch) -> QueryResult<usize> {
+pub(super) async fn batch(
+    connection: &mut AsyncPgConnection,
+    batch: &Batch,
+) -> QueryResult<HashSet<Uuid>> {
     let rows: Vec<IdRow> = statement(INSERT_IDS)
         .bind::<Integer, _>(batch.day().number())
         .bind::<Array<PgUuid>, _>(batch.ids())
@@ -43,7 +46,7 @@ pub(super) async fn batch(connection: &mut AsyncPgConnection, batch: &Batch) -> 
         new.extend(batch.ids());
     }
     if new.is_empty() {
-        return Ok(0);
+        return Ok(new);
     }
     let mut tally = Tally::of(batch.only(&new), batch.funnel_days());
     halves::join(connection, &mut tally, batch.day()).await?;
@@ -57,5 +60,5 @@ pub(super) async fn batch(connection: &mut AsyncPgConnection, batch: &Batch) -> 
     upsert::pairs(connection, &tally.pairs, shard).await?;
     upsert::users(connection, &tally.users, shard).await?;
     upsert::actions(connection, &tally.actions, shard).await?;
-    Ok(new.len())
+    Ok(new)
 }

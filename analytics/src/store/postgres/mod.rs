@@ -12,7 +12,8 @@
 //! - among the funnel's users for one that brings the same user's first event of
 //!   the day.
 //!
-//! Everything else is sharded by topic and partition, so nobody else writes it.
+//! Everything else is sharded by topic and partition, so nobody else writes it. Facts
+//! of several partitions that are counted together go where the first one does.
 //!
 //! What a batch costs is bounded: one statement for each table it has something
 //! for, each with the rows of the whole batch.
@@ -22,7 +23,7 @@ mod halves;
 mod read;
 mod upsert;
 
-use std::ops::RangeInclusive;
+use std::{collections::HashSet, ops::RangeInclusive};
 
 use async_trait::async_trait;
 use chassis::db::{DbError, PgPool, PoolSize, statement};
@@ -30,6 +31,7 @@ use diesel::sql_types::{BigInt, Integer};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use proto::{id::UserId, money::Currency, time::UnixMicros};
 use tokio::sync::Semaphore;
+use uuid::Uuid;
 
 use super::{
     Bucket, PairPosition, PairSales, ProductPosition, ProductSales, StageCount, Stats, Store,
@@ -40,6 +42,10 @@ use crate::{
     calendar::{Day, Width},
     retention::Horizon,
 };
+
+/// A full batch of a topic's records, roughly; several of these at once keep the
+/// database busier than one that is larger.
+const FULL_WEIGHT: usize = 2_000;
 
 /// Rows that another transaction holds are left for the next round, so pruning
 /// waits for nobody.
@@ -83,7 +89,7 @@ impl PostgresStore {
 
 #[async_trait]
 impl Store for PostgresStore {
-    async fn count(&self, batch: Batch) -> Result<usize, DbError> {
+    async fn count(&self, batch: Batch) -> Result<HashSet<Uuid>, DbError> {
         let _turn = self
             .writers
             .acquire()
@@ -94,6 +100,10 @@ impl Store for PostgresStore {
                 count::batch(connection, &batch).await
             })
             .await
+    }
+
+    fn full_weight(&self) -> usize {
+        FULL_WEIGHT
     }
 
     async fn stats(&self) -> Result<Stats, DbError> {

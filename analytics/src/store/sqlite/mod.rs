@@ -1,16 +1,14 @@
 //! Figures in SQLite.
 //!
 //! Invariant: all writing goes through one connection, so nothing here can meet
-//! another transaction's half-done work; batches that wait for it are counted in one
-//! transaction. Statements are prepared once and run row by row: without a network,
-//! that is what a batch statement would do as well.
+//! another transaction's half-done work. Statements are prepared once and run row by
+//! row: without a network, that is what a batch statement would do as well.
 
 mod count;
-mod group;
 mod read;
 mod upsert;
 
-use std::ops::RangeInclusive;
+use std::{collections::HashSet, ops::RangeInclusive};
 
 use async_trait::async_trait;
 use chassis::db::{DbError, SqlitePool, statement};
@@ -20,8 +18,7 @@ use diesel::{
 };
 use proto::{id::UserId, money::Currency, time::UnixMicros};
 use tokio::sync::Mutex;
-
-use group::Waiting;
+use uuid::Uuid;
 
 use super::{
     Bucket, PairPosition, PairSales, ProductPosition, ProductSales, StageCount, Stats, Store,
@@ -48,11 +45,14 @@ const PRUNE_FUNNEL: &str = "
     DELETE FROM funnel_users WHERE (day, stage, user_id) IN (
         SELECT day, stage, user_id FROM funnel_users WHERE day < ?1 LIMIT ?2)";
 
+/// Some tenths of a second. There is one writer, so nothing is gained by two that are
+/// smaller; and a row that many batches add to is written once.
+const FULL_WEIGHT: usize = 60_000;
+
 /// Figures in SQLite.
 #[derive(Debug)]
 pub(super) struct SqliteStore {
     pool: SqlitePool,
-    waiting: Waiting,
     /// Who writes; others wait here, and not each in a thread of its own.
     turn: Mutex<()>,
 }
@@ -61,7 +61,6 @@ impl SqliteStore {
     pub(super) fn new(pool: SqlitePool) -> Self {
         Self {
             pool,
-            waiting: Waiting::default(),
             turn: Mutex::new(()),
         }
     }
@@ -69,14 +68,15 @@ impl SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn count(&self, batch: Batch) -> Result<usize, DbError> {
-        let place = self.waiting.join(batch);
+    async fn count(&self, batch: Batch) -> Result<HashSet<Uuid>, DbError> {
         let _turn = self.turn.lock().await;
-        let transaction = |batch: Batch| {
-            self.pool
-                .transaction(move |connection| count::batch(connection, &batch))
-        };
-        self.waiting.work(place, transaction).await
+        self.pool
+            .transaction(move |connection| count::batch(connection, &batch))
+            .await
+    }
+
+    fn full_weight(&self) -> usize {
+        FULL_WEIGHT
     }
 
     async fn stats(&self) -> Result<Stats, DbError> {

@@ -115,10 +115,7 @@ async fn send(desk: &Desk, mails: usize) -> anyhow::Result<()> {
         let values: [&(dyn ToSql + Sync); 4] = [&token, &until, &now, &limit];
         let leased = desk.client.query(leasing, &values).await?;
         // Others may have some of them under way.
-        let ids: Vec<Uuid> = leased
-            .iter()
-            .map(|row| row.get("id"))
-            .collect();
+        let ids: Vec<Uuid> = leased.iter().map(|row| row.get("id")).collect();
         desk.client.query(reading, &[&ids]).await?;
         left -= ids.len();
         let values: [&(dyn ToSql + Sync); 7] = [
