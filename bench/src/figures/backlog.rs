@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use testkit::{rest::Rest, wait::until};
 
 use crate::{
+    Plan,
     lab::Lab,
     limits::{consume, mails, rows},
     mesh::Mesh,
@@ -45,39 +46,55 @@ impl Pair {
 
 pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
     let orders: i64 = lab.plan.of(20_000, 100_000);
-    let mut history = Pair::default();
-    let mut payments = Pair::default();
-    let mut notifier = Pair::default();
-    let mut analytics = Pair::default();
-    let mut embedded = Pair::default();
-    // Orders alone: put there, and read, which is what all but analytics begin with.
-    let mut producing = Series::default();
-    let mut reading = Series::default();
-    // What notifier writes down around a mail.
-    let mut mailing = Series::default();
+    let mut rates = Rates::default();
     for _ in 0..lab.plan.rounds {
+        rates.round(lab, orders).await?;
+    }
+    Ok(rates.lines(lab.plan))
+}
+
+/// What was measured so far.
+#[derive(Default)]
+struct Rates {
+    history: Pair,
+    payments: Pair,
+    notifier: Pair,
+    analytics: Pair,
+    /// Analytics on SQLite.
+    embedded: Pair,
+    /// Orders alone: put there, and read, which is what all but analytics begin with.
+    producing: Series,
+    reading: Series,
+    /// What notifier writes down around a mail.
+    mailing: Series,
+}
+
+impl Rates {
+    async fn round(&mut self, lab: &Lab, orders: i64) -> anyhow::Result<()> {
         let mut mesh = Mesh::prepare(lab, &[("PAYMENTS__PROVIDER_LATENCY", "0ms")]).await?;
         let kafka = mesh.kafka()?;
         let topics = ["orders.v1", "payments.v1", "notifications.v1"].map(|name| kafka.topic(name));
         let brokers = lab.kafka.bootstrap_servers();
-        producing.push(orders::fill(brokers.clone(), topics[0].clone(), orders).await?);
-        reading.push(consume::rate(brokers.clone(), vec![topics[0].clone()], orders).await?);
+        self.producing
+            .push(orders::fill(brokers.clone(), topics[0].clone(), orders).await?);
+        self.reading
+            .push(consume::rate(brokers.clone(), vec![topics[0].clone()], orders).await?);
 
-        history.limit.push(rows::history(lab, orders).await?);
+        self.history.limit.push(rows::history(lab, orders).await?);
         let rate = records(&mut mesh, "history", "SELECT count(*) FROM orders", orders);
-        history.ours.push(rate.await?);
+        self.history.ours.push(rate.await?);
 
-        payments.limit.push(rows::payments(lab, orders).await?);
+        self.payments.limit.push(rows::payments(lab, orders).await?);
         let sql = "SELECT count(*) FROM payments WHERE published_at IS NOT NULL";
         let rate = records(&mut mesh, "payments", sql, orders);
-        payments.ours.push(rate.await?);
+        self.payments.ours.push(rate.await?);
 
         lab.forget();
         let count = usize::try_from(orders)?;
-        notifier.limit.push(mails::rate(lab, count).await?);
-        mailing.push(rows::notifier(lab, orders).await?);
+        self.notifier.limit.push(mails::rate(lab, count).await?);
+        self.mailing.push(rows::notifier(lab, orders).await?);
         lab.forget();
-        notifier
+        self.notifier
             .ours
             .push(mails_sent(lab, &mut mesh, orders).await?);
         lab.forget();
@@ -85,91 +102,103 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
         // Orders, their payments, their mails.
         let all = orders * 3;
         let limit = consume::rate(brokers, topics.to_vec(), all).await?;
-        analytics.limit.push(limit);
-        embedded.limit.push(limit);
+        self.analytics.limit.push(limit);
+        self.embedded.limit.push(limit);
         let sql = "SELECT count(*) FROM inbox";
         let rate = records(&mut mesh, "analytics", sql, all);
-        analytics.ours.push(rate.await?);
-        embedded.ours.push(on_sqlite(lab, &mesh, all).await?);
+        self.analytics.ours.push(rate.await?);
+        self.embedded.ours.push(on_sqlite(lab, &mesh, all).await?);
         mesh.end_all().await?;
         println!(
             "  records/s: history {:.0}, payments {:.0}, notifier {:.0} mails/s, analytics {:.0}, \
              on SQLite {:.0}",
-            last(&history.ours),
-            last(&payments.ours),
-            last(&notifier.ours),
-            last(&analytics.ours),
-            last(&embedded.ours),
+            last(&self.history.ours),
+            last(&self.payments.ours),
+            last(&self.notifier.ours),
+            last(&self.analytics.ours),
+            last(&self.embedded.ours),
         );
+        Ok(())
     }
-    let seven_tenths = Goal::RatioAtLeast(0.7);
-    let rows = "the same bulk insert";
-    let statements = "the same statements without Kafka";
-    let sink = "the mail sink flat out";
-    let raw = "consume and decode";
-    // One after the other on the same cores: what is left to reach.
-    let then_rows = reading.after(&history.limit);
-    let then_events = reading.after(&payments.limit).after(&producing);
-    // Payments are read as well as orders.
-    let then_mails = reading.after(&reading).after(&mailing);
-    let then_mails = then_mails.after(&notifier.limit).after(&producing);
-    let mut lines = vec![
-        alone("limit: encode and produce, one thread", producing),
-        alone("limit: consume and decode, one thread", reading),
-    ];
-    for (what, unit, pair, limit, parts, named) in [
-        (
-            "history, backlog",
-            "records/s",
+
+    fn lines(self, plan: Plan) -> Vec<Line> {
+        let Self {
             history,
-            rows,
-            then_rows,
-            "read, then the rows",
-        ),
-        (
-            "payments, backlog",
-            "records/s",
             payments,
-            statements,
-            then_events,
-            "read, then the statements, then produce",
-        ),
-        (
-            "notifier, backlog",
-            "mails/s",
             notifier,
-            sink,
-            then_mails,
-            "read, then its statements, then the mails, then produce",
-        ),
-    ] {
-        let all = Pair {
-            ours: pair.ours.clone(),
-            limit: parts,
-        };
-        // What guards against a change for the worse has to be within reach.
-        let (one, together) = lab
-            .plan
-            .of((Goal::None, seven_tenths), (seven_tenths, Goal::None));
-        lines.push(pair.line(what, unit, limit, one));
-        lines.push(all.line(what, unit, named, together));
-    }
-    for (what, pair, goal) in [
-        (
-            "analytics, backlog, SQLite",
-            embedded,
-            // Of few records most are fetched by the time that the first is read.
-            lab.plan.of(Goal::None, Goal::RatioAtLeast(0.5)),
-        ),
-        (
-            "analytics, backlog, PostgreSQL",
             analytics,
-            Goal::AtLeast(20_000.0),
-        ),
-    ] {
-        lines.push(pair.line(what, "records/s", raw, goal));
+            embedded,
+            producing,
+            reading,
+            mailing,
+        } = self;
+        let seven_tenths = Goal::RatioAtLeast(0.7);
+        let rows = "the same bulk insert";
+        let statements = "the same statements without Kafka";
+        let sink = "the mail sink flat out";
+        let raw = "consume and decode";
+        // One after the other on the same cores: what is left to reach.
+        let then_rows = reading.after(&history.limit);
+        let then_events = reading.after(&payments.limit).after(&producing);
+        // Payments are read as well as orders.
+        let then_mails = reading.after(&reading).after(&mailing);
+        let then_mails = then_mails.after(&notifier.limit).after(&producing);
+        let mut lines = vec![
+            alone("limit: encode and produce, one thread", producing),
+            alone("limit: consume and decode, one thread", reading),
+        ];
+        for (what, unit, pair, limit, parts, named) in [
+            (
+                "history, backlog",
+                "records/s",
+                history,
+                rows,
+                then_rows,
+                "read, then the rows",
+            ),
+            (
+                "payments, backlog",
+                "records/s",
+                payments,
+                statements,
+                then_events,
+                "read, then the statements, then produce",
+            ),
+            (
+                "notifier, backlog",
+                "mails/s",
+                notifier,
+                sink,
+                then_mails,
+                "read, then its statements, then the mails, then produce",
+            ),
+        ] {
+            let all = Pair {
+                ours: pair.ours.clone(),
+                limit: parts,
+            };
+            // What guards against a change for the worse has to be within reach.
+            let (one, together) = plan.of((Goal::None, seven_tenths), (seven_tenths, Goal::None));
+            lines.push(pair.line(what, unit, limit, one));
+            lines.push(all.line(what, unit, named, together));
+        }
+        for (what, pair, goal) in [
+            (
+                "analytics, backlog, SQLite",
+                embedded,
+                // Of few records most are fetched by the time that the first is read.
+                plan.of(Goal::None, Goal::RatioAtLeast(0.5)),
+            ),
+            (
+                "analytics, backlog, PostgreSQL",
+                analytics,
+                Goal::AtLeast(20_000.0),
+            ),
+        ] {
+            lines.push(pair.line(what, "records/s", raw, goal));
+        }
+        lines
     }
-    Ok(lines)
 }
 
 fn alone(what: &str, rate: Series) -> Line {

@@ -99,7 +99,7 @@ impl<'peers> Turn<'peers> {
                 warm_up(address, door, callers).await?;
                 let before = cpu::time(id)?;
                 let report = load::run(options(address, door, callers, time), |_| {}).await?;
-                Ok((report, Some(cpu::time(id)? - before)))
+                Ok((report, Some(cpu::time(id)?.saturating_sub(before))))
             }
             Server::Theirs(peer) => {
                 peer.wake()?;

@@ -67,7 +67,7 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
         costs.resize_with(before.len(), Default::default);
         for (cost, (before, after)) in costs.iter_mut().zip(before.iter().zip(after)) {
             cost.0 = after.0;
-            let micros = (after.1 - before.1).as_secs_f64() * 1e6;
+            let micros = after.1.saturating_sub(before.1).as_secs_f64() * 1e6;
             cost.1
                 .push(micros / float(i64::try_from(report.accepted())?));
         }
@@ -118,7 +118,8 @@ async fn spent(lab: &Lab, mesh: &Mesh<'_>) -> anyhow::Result<Vec<(&'static str, 
     Ok(parts)
 }
 
-/// Waits until every order that history has is paid and mailed, and no more come.
+/// Waits until every order that history has is paid and mailed, all of that is
+/// counted, and no more come.
 async fn until_settled(mesh: &Mesh<'_>) -> anyhow::Result<()> {
     let before = AtomicI64::new(-1);
     until("every effect", LONGEST, async || {
@@ -129,10 +130,17 @@ async fn until_settled(mesh: &Mesh<'_>) -> anyhow::Result<()> {
             (SELECT FROM notifications JOIN outbox USING (notification_id)
              WHERE notifications.order_id = orders.order_id)";
         let mailed = mesh.count("notifier", mailed).await?;
+        let counted = mesh
+            .count("analytics", "SELECT count(*) FROM inbox")
+            .await?;
         let was = before.swap(orders, Ordering::Relaxed);
         anyhow::ensure!(
-            orders > 0 && orders == was && paid == orders && mailed == orders,
-            "{orders} orders, {paid} paid, {mailed} mailed"
+            orders > 0
+                && orders == was
+                && paid == orders
+                && mailed == orders
+                && counted >= orders * 3,
+            "{orders} orders, {paid} paid, {mailed} mailed, {counted} events counted"
         );
         anyhow::Ok(())
     })
