@@ -23,8 +23,6 @@ use crate::{
     store::{Store, Verdict},
 };
 
-/// Facts of a transaction that is full, as `BATCH_MAX` is by default.
-const FULL: usize = 500;
 /// A few round trips: not felt, and 200 transactions a second at most.
 const GATHER: Duration = Duration::from_millis(5);
 
@@ -41,11 +39,12 @@ impl std::fmt::Debug for Recorder {
 }
 
 impl Recorder {
-    /// Stores into this store.
-    pub fn new(store: Arc<dyn Store>) -> Self {
+    /// Stores into this store. So many facts, as many as a batch has at most, make a
+    /// transaction that is full.
+    pub fn new(store: Arc<dyn Store>, batch_max: usize) -> Self {
         Self {
             store,
-            together: Together::new(FULL, GATHER),
+            together: Together::new(batch_max, GATHER),
         }
     }
 }

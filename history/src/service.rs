@@ -79,7 +79,8 @@ impl Service for History {
             batch_max: options.batch_max,
             ..ConsumerOptions::new(&[ORDERS, PAYMENTS])
         };
-        context.consume(consumed, Arc::new(Recorder::new(store)))
+        let recorder = Recorder::new(store, options.batch_max);
+        context.consume(consumed, Arc::new(recorder))
     }
 }
 

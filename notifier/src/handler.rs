@@ -19,8 +19,6 @@ use crate::{
     store::{Store, Verdict},
 };
 
-/// Facts of a transaction that is full, as `BATCH_MAX` is by default.
-const FULL: usize = 500;
 /// A few round trips: not felt, and 200 transactions a second at most.
 const GATHER: Duration = Duration::from_millis(5);
 
@@ -38,12 +36,13 @@ impl std::fmt::Debug for Merging {
 }
 
 impl Merging {
-    /// Merges into a store and notifies `wake` when mails were written.
-    pub fn new(store: Arc<dyn Store>, wake: Arc<Notify>) -> Self {
+    /// Merges into a store and notifies `wake` when mails were written. So many facts,
+    /// as many as a batch has at most, make a transaction that is full.
+    pub fn new(store: Arc<dyn Store>, wake: Arc<Notify>, batch_max: usize) -> Self {
         Self {
             store,
             wake,
-            together: Together::new(FULL, GATHER),
+            together: Together::new(batch_max, GATHER),
         }
     }
 }

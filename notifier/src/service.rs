@@ -179,7 +179,8 @@ impl Service for Notifier {
             batch_max: options.batch_max,
             ..ConsumerOptions::new(&[ORDERS, PAYMENTS])
         };
-        context.consume(consumer, Arc::new(Merging::new(store, wake)))
+        let merging = Merging::new(store, wake, options.batch_max);
+        context.consume(consumer, Arc::new(merging))
     }
 }
 

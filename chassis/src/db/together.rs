@@ -113,13 +113,9 @@ where
             self.due(*next).await;
             let group = self.take();
             *next = Instant::now() + self.gather;
-            if group.is_full {
-                drop(next);
-                group.run(&work).await;
-            } else {
-                group.run(&work).await;
-                drop(next);
-            }
+            // Beside one that is full others may begin.
+            let _turn = (!group.is_full).then_some(next);
+            group.run(&work).await;
         }
     }
 

@@ -50,8 +50,8 @@ use crate::{
 /// new mails of this process wake it at once.
 const POLL: Duration = Duration::from_secs(1);
 
-/// From the beginning of one round to the next, unless it took all it could: mails
-/// that are written one by one are sent together. Not felt by who gets a mail.
+/// From the beginning of one round to the next at least: mails that are written one by
+/// one are sent together. Not felt by who gets a mail; a full round takes longer.
 const GATHER: Duration = Duration::from_millis(5);
 
 /// How the outbox works.
@@ -164,18 +164,16 @@ impl Outbox {
         let mut pause = Pause::default();
         while !self.shutdown.is_cancelled() {
             let next = Instant::now() + GATHER;
-            let limit = self.limit();
             let wait = match self.round().await {
                 Ok(_) if self.is_away() => pause.next_pause(),
-                Ok(taken) => {
+                Ok(0) => {
                     pause.reset();
-                    if i64::try_from(taken) == Ok(limit) {
-                        continue;
-                    }
-                    if taken > 0 {
-                        tokio::time::sleep_until(next).await;
-                    }
                     POLL
+                }
+                Ok(_) => {
+                    pause.reset();
+                    tokio::time::sleep_until(next).await;
+                    continue;
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the outbox waits");
@@ -198,7 +196,9 @@ impl Outbox {
             self.tell(Some(&why));
             return Ok(0);
         }
-        let held = Held::new(&self.options, self.limit());
+        // One mail is enough to learn whether the server is really back.
+        let limit = if was_away { 1 } else { self.options.round() };
+        let held = Held::new(&self.options, limit);
         let mails = self.store.lease(held.lease).await?;
         let taken = mails.len();
         let (pending, mut ended): (Vec<_>, Vec<_>) = mails
@@ -210,16 +210,6 @@ impl Outbox {
         ended.append(&mut self.send(pending, &held).await?);
         self.publish(ended, &held).await?;
         Ok(taken)
-    }
-
-    /// How many mails a round takes at most. One is enough to learn whether a server
-    /// that was away is really back.
-    fn limit(&self) -> i64 {
-        if self.is_away() {
-            1
-        } else {
-            self.options.round()
-        }
     }
 
     fn is_away(&self) -> bool {
