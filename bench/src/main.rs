@@ -18,6 +18,8 @@ mod orders;
 mod peers;
 mod plot;
 mod series;
+mod setting;
+mod spent;
 mod table;
 
 use std::{
@@ -140,7 +142,7 @@ fn measure(arguments: Arguments) -> anyhow::Result<()> {
         testkit::process::shutdown_all().await;
         table
     })?;
-    println!("\n{table}");
+    println!("\n{}\n\n{table}", setting::describe());
     if let Some(folder) = arguments.plots {
         table.draw(&folder)?;
     }

@@ -10,6 +10,7 @@ use crate::{
     figures::{Found, Name},
     plot::Plot,
     series::Series,
+    setting,
 };
 
 /// What a line has to reach.
@@ -81,13 +82,14 @@ impl Line {
             let (least, most) = ratio.spread();
             format!(
                 "{} ({} to {})",
-                number(ratio.median()),
-                number(least),
-                number(most)
+                part(ratio.median()),
+                part(least),
+                part(most)
             )
         });
         let goal = match self.goal {
             Goal::RatioAtLeast(least) => format!("≥ {}×", number(least)),
+            Goal::RatioAtMost(most) if most < 1.0 => format!("≤ {}", part(most)),
             Goal::RatioAtMost(most) => format!("≤ {}×", number(most)),
             Goal::AtLeast(least) => format!("≥ {}", number(least)),
             Goal::AtMost(most) => format!("≤ {}", number(most)),
@@ -149,6 +151,7 @@ impl Table {
         });
         let failures = self.failures.iter();
         json!({
+            "setting": setting::describe(),
             "lines": lines.collect::<Value>(),
             "plots": self.plots.iter().map(Plot::json).collect::<Value>(),
             "failures": failures
@@ -213,6 +216,15 @@ fn number(value: f64) -> String {
     }
 }
 
+/// A ratio; a small one as one part of so many.
+fn part(ratio: f64) -> String {
+    if ratio > 0.0 && ratio < 0.1 {
+        format!("1/{:.0}", ratio.recip())
+    } else {
+        number(ratio)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,6 +253,14 @@ mod tests {
             assert_eq!(line.is_met(), Some(is_met), "{goal:?}");
             assert_eq!(line.is_far_off(), is_far_off, "{goal:?}");
         }
+    }
+
+    #[test]
+    fn small_ratios_are_parts() {
+        assert_eq!(part(1.0 / 448.0), "1/448");
+        assert_eq!(part(0.25), "0.25");
+        assert_eq!(part(11.7), "11.7");
+        assert_eq!(part(f64::NAN), "–");
     }
 
     #[test]

@@ -4,11 +4,11 @@
 //! else is done with it. So a crash, a rebalance or a zombie's late commit at any
 //! point leads to the same rows.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chassis::{
-    db::Together,
+    db::{GATHER, Together},
     kafka::{Delivery, Handler, HandlerError, Poison, Record, Settlement, headers},
 };
 use prost::Name as _;
@@ -22,9 +22,6 @@ use crate::{
     fact::Fact,
     store::{Store, Verdict},
 };
-
-/// A few round trips: not felt, and 200 transactions a second at most.
-const GATHER: Duration = Duration::from_millis(5);
 
 /// Stores what records tell.
 pub struct Recorder {

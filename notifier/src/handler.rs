@@ -1,10 +1,10 @@
 //! Merges what the topics bring into the store.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chassis::{
-    db::Together,
+    db::{GATHER, Together},
     kafka::{Delivery, Handler, HandlerError, Poison, Record, Settlement},
 };
 use proto::{
@@ -18,9 +18,6 @@ use crate::{
     fact::{Fact, Half},
     store::{Store, Verdict},
 };
-
-/// A few round trips: not felt, and 200 transactions a second at most.
-const GATHER: Duration = Duration::from_millis(5);
 
 /// Handles `orders.v1` and `payments.v1`.
 pub struct Merging {

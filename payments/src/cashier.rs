@@ -76,6 +76,8 @@ pub struct Cashier {
 pub struct Job {
     /// The payment.
     pub open: OpenPayment,
+    /// By which it is held.
+    pub lease: Lease,
     /// Charge and event become its children.
     pub traced: Traced,
 }
@@ -144,22 +146,21 @@ impl Cashier {
             .map_err(|closed| HandlerError::Unavailable(closed.to_string()))
     }
 
-    /// Works on payments that this lease holds, as many as admitted, and says
-    /// how far each came, in their order.
+    /// Works on payments, as many as admitted, and says how far each came, in
+    /// their order.
     ///
     /// An error means that a dependency was away for some of them. What could be
     /// done for the others is done all the same, and will not be done twice.
     pub async fn finish(
         &self,
         jobs: Vec<Job>,
-        lease: Lease,
         admission: Admission,
     ) -> Result<Vec<Progress>, HandlerError> {
         let mut cases: Vec<Case> = jobs.into_iter().map(Case::new).collect();
         fault::point(Point::Claimed);
         self.charge(&mut cases, admission).await;
         fault::point(Point::Charged);
-        self.settle(&mut cases, lease).await?;
+        self.settle(&mut cases).await?;
         fault::point(Point::Settled);
         self.publish(&mut cases).await?;
         cases.into_iter().map(|case| case.end).collect()
@@ -185,24 +186,21 @@ impl Cashier {
     }
 
     /// Writes down what was charged.
-    async fn settle(&self, cases: &mut [Case], lease: Lease) -> Result<(), DbError> {
-        let settled: Vec<Settled> = cases
-            .iter()
-            .filter_map(|case| case.charged.clone())
+    async fn settle(&self, cases: &mut [Case]) -> Result<(), DbError> {
+        let charged: Vec<(&mut Case, Settled)> = cases
+            .iter_mut()
+            .filter_map(|case| case.charged.take().map(|charged| (case, charged)))
             .collect();
-        if settled.is_empty() {
+        if charged.is_empty() {
             return Ok(());
         }
-        let ours = self.store.settle(settled, lease).await?;
-        for case in cases {
-            let Some(Settled {
-                payment_id,
-                outcome,
-            }) = case.charged.take()
-            else {
-                continue;
-            };
-            if ours.contains(&payment_id) {
+        let settled = charged
+            .iter()
+            .map(|(case, charged)| (charged.clone(), case.job.lease))
+            .collect();
+        let ours = self.store.settle(settled).await?;
+        for ((case, Settled { outcome, .. }), is_ours) in charged.into_iter().zip(ours) {
+            if is_ours {
                 self.metrics.settled(outcome.result);
                 case.job.open.payment.outcome = Some(outcome);
             } else {

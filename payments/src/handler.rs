@@ -117,12 +117,13 @@ impl Orders {
         admission: Admission,
     ) -> Result<Vec<Settlement>, HandlerError> {
         let first = |group: &Group| &batch[group.first()];
+        let lease = Lease::of(self.lease);
         let intents = groups
             .iter()
             .map(|group| Intent::of(first(group).order, first(group).traceparent.clone()))
+            .map(|intent| (intent, lease))
             .collect();
-        let lease = Lease::of(self.lease);
-        let claims = self.store.claim(intents, lease).await?;
+        let claims = self.store.claim(intents).await?;
 
         let mut settlements: Vec<Option<Settlement>> = vec![None; groups.len()];
         let mut jobs = Vec::with_capacity(groups.len());
@@ -131,6 +132,7 @@ impl Orders {
                 Claim::Open(open) => {
                     jobs.push(Job {
                         open: *open,
+                        lease,
                         traced: first(group).traced.clone(),
                     });
                 }
@@ -138,7 +140,7 @@ impl Orders {
                 Claim::Conflict => *settlement = Some(conflict()),
             }
         }
-        let progress = self.cashier.finish(jobs, lease, admission).await?;
+        let progress = self.cashier.finish(jobs, admission).await?;
         let mut progress = progress.into_iter().map(settlement_of);
         Ok(settlements
             .into_iter()

@@ -176,7 +176,7 @@ impl Service for Payments {
         let database = context
             .open_database(&options.database, options.pool, store::migrations)
             .await?;
-        let store = store::on(database);
+        let store = store::gathered(store::on(database), options.batch_max);
 
         let routes = GrpcRoutes::new().with(Api::new(Arc::clone(&store)).server());
         context.serve_grpc(options.grpc_address, proto::DESCRIPTORS, routes)?;

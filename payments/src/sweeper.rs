@@ -113,8 +113,8 @@ impl Sweeper {
             return Ok((0, false));
         }
         let swept = due.len();
-        let jobs = due.iter().cloned().map(job).collect();
-        let progress = self.cashier.finish(jobs, lease, admission).await?;
+        let jobs = due.iter().cloned().map(|open| job(open, lease)).collect();
+        let progress = self.cashier.finish(jobs, admission).await?;
         let postponed: Vec<Postponed> = due
             .iter()
             .zip(progress)
@@ -152,10 +152,14 @@ impl Sweeper {
 }
 
 /// Continues the order's trace.
-fn job(open: OpenPayment) -> Job {
+fn job(open: OpenPayment, lease: Lease) -> Job {
     let parent = open.traceparent.as_deref();
     let traced = telemetry::span::continued("sweep payment", "internal", parent);
-    Job { open, traced }
+    Job {
+        open,
+        lease,
+        traced,
+    }
 }
 
 /// When to try again: after the lease's length, then twice that, and so on.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use testkit::{rest::Rest, wait::until};
 
+use super::float;
 use crate::{
     Plan,
     lab::Lab,
@@ -14,6 +15,7 @@ use crate::{
     mesh::Mesh,
     orders,
     series::Series,
+    spent::{Cost, Costs, Meter},
     table::{Goal, Line},
 };
 
@@ -67,6 +69,8 @@ struct Rates {
     reading: Series,
     /// What notifier writes down around a mail.
     mailing: Series,
+    /// What a record, or a mail, cost all parts, by service.
+    costs: [Costs; 4],
 }
 
 impl Rates {
@@ -81,22 +85,26 @@ impl Rates {
             .push(consume::rate(brokers.clone(), vec![topics[0].clone()], orders).await?);
 
         self.history.limit.push(rows::history(lab, orders).await?);
-        let rate = records(&mut mesh, "history", "SELECT count(*) FROM orders", orders);
-        self.history.ours.push(rate.await?);
+        let [of_history, of_payments, of_notifier, of_analytics] = &mut self.costs;
+        let rows = "SELECT count(*) FROM orders";
+        let (rate, costs) = records(lab, &mut mesh, "history", rows, orders).await?;
+        self.history.ours.push(rate);
+        of_history.push(costs);
 
         self.payments.limit.push(rows::payments(lab, orders).await?);
-        let sql = "SELECT count(*) FROM payments WHERE published_at IS NOT NULL";
-        let rate = records(&mut mesh, "payments", sql, orders);
-        self.payments.ours.push(rate.await?);
+        let rows = "SELECT count(*) FROM payments WHERE published_at IS NOT NULL";
+        let (rate, costs) = records(lab, &mut mesh, "payments", rows, orders).await?;
+        self.payments.ours.push(rate);
+        of_payments.push(costs);
 
         lab.forget();
         let count = usize::try_from(orders)?;
         self.notifier.limit.push(mails::rate(lab, count).await?);
         self.mailing.push(rows::notifier(lab, orders).await?);
         lab.forget();
-        self.notifier
-            .ours
-            .push(mails_sent(lab, &mut mesh, orders).await?);
+        let (rate, costs) = mails_sent(lab, &mut mesh, orders).await?;
+        self.notifier.ours.push(rate);
+        of_notifier.push(costs);
         lab.forget();
 
         // Orders, their payments, their mails.
@@ -104,9 +112,10 @@ impl Rates {
         let limit = consume::rate(brokers, topics.to_vec(), all).await?;
         self.analytics.limit.push(limit);
         self.embedded.limit.push(limit);
-        let sql = "SELECT count(*) FROM inbox";
-        let rate = records(&mut mesh, "analytics", sql, all);
-        self.analytics.ours.push(rate.await?);
+        let rows = "SELECT count(*) FROM inbox";
+        let (rate, costs) = records(lab, &mut mesh, "analytics", rows, all).await?;
+        self.analytics.ours.push(rate);
+        of_analytics.push(costs);
         self.embedded.ours.push(on_sqlite(lab, &mesh, all).await?);
         mesh.end_all().await?;
         println!(
@@ -131,6 +140,7 @@ impl Rates {
             producing,
             reading,
             mailing,
+            costs,
         } = self;
         let seven_tenths = Goal::RatioAtLeast(0.7);
         let rows = "the same bulk insert";
@@ -197,6 +207,15 @@ impl Rates {
         ] {
             lines.push(pair.line(what, "records/s", raw, goal));
         }
+        let each = [
+            "a record of history",
+            "a payment",
+            "a mail",
+            "an event in analytics",
+        ];
+        for (costs, what) in costs.into_iter().zip(each) {
+            lines.extend(costs.lines(&format!("{what}, backlog")));
+        }
         lines
     }
 }
@@ -216,20 +235,25 @@ fn last(series: &Series) -> f64 {
 }
 
 /// Starts a service and waits until all records are settled; gives records a
-/// second, from the first to the last. The database must then hold every row.
+/// second, from the first to the last, and what each cost. The database must then hold
+/// every row.
 async fn records(
+    lab: &Lab,
     mesh: &mut Mesh<'_>,
     service: &'static str,
     sql: &str,
     all: i64,
-) -> anyhow::Result<f64> {
+) -> anyhow::Result<(f64, Vec<Cost>)> {
+    let meter = Meter::start(lab).await?;
     mesh.begin(service).await?;
+    let meter = meter.and_all_of(service, mesh.id(service));
     let admin = Rest::new(&mesh.addresses.admin(service));
     let rate = paced(all, async || settled(&admin).await).await?;
+    let costs = meter.on_each(float(all))?;
     let rows = mesh.count(service, sql).await?;
     anyhow::ensure!(rows == all, "{service} has {rows} rows of {all}");
     mesh.end(service).await?;
-    Ok(rate)
+    Ok((rate, costs))
 }
 
 async fn on_sqlite(lab: &Lab, mesh: &Mesh<'_>, all: i64) -> anyhow::Result<f64> {
@@ -248,8 +272,14 @@ async fn on_sqlite(lab: &Lab, mesh: &Mesh<'_>, all: i64) -> anyhow::Result<f64> 
     Ok(rate)
 }
 
-async fn mails_sent(lab: &Lab, mesh: &mut Mesh<'_>, mails: i64) -> anyhow::Result<f64> {
+async fn mails_sent(
+    lab: &Lab,
+    mesh: &mut Mesh<'_>,
+    mails: i64,
+) -> anyhow::Result<(f64, Vec<Cost>)> {
+    let meter = Meter::start(lab).await?;
     mesh.begin("notifier").await?;
+    let meter = meter.and_all_of("notifier", mesh.id("notifier"));
     let rate = paced(mails, async || Ok(i64::try_from(lab.smtp.count())?)).await?;
     // Their events, which analytics counts later, and their marks.
     until("the mails to be recorded", LONGEST, async || {
@@ -258,8 +288,9 @@ async fn mails_sent(lab: &Lab, mesh: &mut Mesh<'_>, mails: i64) -> anyhow::Resul
         anyhow::Ok(())
     })
     .await?;
+    let costs = meter.on_each(float(mails))?;
     mesh.end("notifier").await?;
-    Ok(rate)
+    Ok((rate, costs))
 }
 
 /// Looks until all are done; gives how many were done a second, since the first.
@@ -271,10 +302,7 @@ async fn paced(all: i64, done: impl AsyncFn() -> anyhow::Result<i64>) -> anyhow:
         if now > 0 {
             let (since, before) = *first.get_or_insert((Instant::now(), now));
             if now >= all {
-                // Far below 2^52.
-                #[allow(clippy::cast_precision_loss)]
-                let more = (now - before) as f64;
-                return Ok(more / since.elapsed().as_secs_f64());
+                return Ok(float(now - before) / since.elapsed().as_secs_f64());
             }
         }
         anyhow::ensure!(

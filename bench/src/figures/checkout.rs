@@ -1,12 +1,15 @@
 //! A payment that takes 3 s, as in the demo that this began with: how long the
 //! buyer waits for an answer, and when everything has happened.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ordermesh::load::Door;
-use testkit::rest::Rest;
+use testkit::{rest::Rest, wait::until};
 
-use super::doors::{flat_out, millis, rest};
+use super::{
+    doors::{flat_out, millis, rest},
+    effects::{last_placed, percentile, times, until_settled},
+};
 use crate::{
     lab::Lab,
     mesh::Mesh,
@@ -19,6 +22,8 @@ use crate::{
 const PAYMENT: Duration = Duration::from_secs(3);
 /// Few buyers, as nobody is to wait for anything but the payment.
 const BUYERS: u32 = 8;
+/// So few that none waits for another.
+const ORDERS: i64 = 5;
 /// What may come on top of the slowest step, in milliseconds.
 const ON_TOP: f64 = 100.0;
 
@@ -38,10 +43,9 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
         ours.push(millis(&answers, 50.0));
         let answers = flat_out(&sequential.address, Door::Rest, rest(BUYERS), turn).await?;
         theirs.push(millis(&answers, 50.0));
-        // What the buyers before have ordered is paid by then.
-        until_all_paid(&mesh).await?;
-        let one = one_order(&Rest::new(&door)).await?;
-        everything.push(one.as_secs_f64() * 1e3);
+        // What the buyers before have ordered is done by then.
+        until_settled(&mesh).await?;
+        everything.push(some_orders(&mesh, &door).await?);
         lab.forget();
     }
     mesh.end_all().await?;
@@ -71,29 +75,26 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
     ])
 }
 
-async fn until_all_paid(mesh: &Mesh<'_>) -> anyhow::Result<()> {
-    let sql = "SELECT count(*) FROM payments WHERE published_at IS NULL";
-    testkit::wait::until("every payment", Duration::from_secs(300), async || {
-        let open = mesh.count("payments", sql).await?;
-        anyhow::ensure!(open == 0, "{open} are open");
-        anyhow::Ok(())
-    })
-    .await
-}
-
-/// Places one order and waits until nothing more will happen to it.
-async fn one_order(rest: &Rest) -> anyhow::Result<Duration> {
+/// Places a few orders and waits until nothing more will happen to them. Gives what the
+/// slowest of them took, in milliseconds.
+async fn some_orders(mesh: &Mesh<'_>, door: &str) -> anyhow::Result<f64> {
     let order = serde_json::json!({
         "userId": 42,
         "products": [{ "id": 1, "name": "Keyboard", "price": 999 }],
     });
-    let begin = Instant::now();
-    let placed = rest.post("/order", &order).await?.json();
-    let id = placed["orderId"].as_str().unwrap_or_default();
-    let view = rest
-        .get(&format!("/orders/{id}?wait=30s&until=final"))
-        .await?
-        .json();
-    anyhow::ensure!(view["final"] == true, "{view}");
-    Ok(begin.elapsed())
+    let rest = Rest::new(door);
+    let from = last_placed(mesh).await?;
+    for _ in 0..ORDERS {
+        let answer = rest.post("/order", &order).await?;
+        anyhow::ensure!(answer.status == 202, "{}", answer.status);
+    }
+    let since = format!("SELECT count(*) FROM orders WHERE placed_at > {from}");
+    until("the orders", Duration::from_secs(30), async || {
+        let came = mesh.count("history", &since).await?;
+        anyhow::ensure!(came == ORDERS, "{came} of {ORDERS}");
+        anyhow::Ok(())
+    })
+    .await?;
+    until_settled(mesh).await?;
+    percentile(&times(mesh, from).await?, 100)
 }

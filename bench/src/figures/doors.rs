@@ -12,11 +12,11 @@ use testkit::{ports, process::Spec};
 
 use super::float;
 use crate::{
-    cpu,
     lab::Lab,
     mesh::Mesh,
     peers::{self, Peer},
     series::Series,
+    spent::{Cost, Costs, Meter},
     table::{Goal, Line},
 };
 
@@ -65,8 +65,8 @@ struct Turn<'peers> {
     rates: Series,
     p50: Series,
     p99: Series,
-    /// CPU time of the server alone, in µs an order; of ours only.
-    cpu: Series,
+    /// What an order cost the parts of the system; of ours only.
+    costs: Costs,
 }
 
 /// Whose turn it is.
@@ -87,31 +87,32 @@ impl<'peers> Turn<'peers> {
             rates: Series::default(),
             p50: Series::default(),
             p99: Series::default(),
-            cpu: Series::default(),
+            costs: Costs::default(),
         }
     }
 
-    /// Gives the CPU time of ours, too.
-    async fn load(&self, time: Duration) -> anyhow::Result<(Report, Option<Duration>)> {
+    /// Gives what an order cost the parts of ours, too.
+    async fn load(&self, lab: &Lab, time: Duration) -> anyhow::Result<(Report, Vec<Cost>)> {
         let (door, callers) = (self.door, self.callers);
         match self.at {
             Server::Ours(address, id) => {
                 warm_up(address, door, callers).await?;
-                let before = cpu::time(id)?;
+                let meter = Meter::start(lab).await?.and("gateway", id)?;
                 let report = load::run(options(address, door, callers, time), |_| {}).await?;
-                Ok((report, Some(cpu::time(id)?.saturating_sub(before))))
+                let orders = float(i64::try_from(report.accepted())?);
+                Ok((report, meter.on_each(orders)?))
             }
             Server::Theirs(peer) => {
                 peer.wake()?;
                 let report = flat_out(&peer.address, door, callers, time).await;
                 peer.rest()?;
-                Ok((report?, None))
+                Ok((report?, Vec::new()))
             }
         }
     }
 
-    async fn take(&mut self, time: Duration) -> anyhow::Result<()> {
-        let (report, spent) = self.load(time).await?;
+    async fn take(&mut self, lab: &Lab, time: Duration) -> anyhow::Result<()> {
+        let (report, costs) = self.load(lab, time).await?;
         anyhow::ensure!(
             report.failed() == 0 && report.accepted() > 0,
             "{}: {:?}",
@@ -121,10 +122,7 @@ impl<'peers> Turn<'peers> {
         self.rates.push(report.accepted_per_second());
         self.p50.push(millis(&report, 50.0));
         self.p99.push(millis(&report, 99.0));
-        if let Some(spent) = spent {
-            let orders = float(i64::try_from(report.accepted())?);
-            self.cpu.push(spent.as_secs_f64() * 1e6 / orders);
-        }
+        self.costs.push(costs);
         println!(
             "  {:<28} {:>4} callers: {:>8.0} /s, p50 {:>7.2} ms, p99 {:>8.2} ms",
             self.name,
@@ -249,11 +247,11 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
     // The broker's compilers are at work for its first seconds under load, and would
     // be at the cost of whoever comes first.
     for turn in &turns {
-        turn.load(lab.plan.turn / 2).await?;
+        turn.load(lab, lab.plan.turn / 2).await?;
     }
     for _ in 0..lab.plan.rounds {
         for turn in &mut turns {
-            turn.take(lab.plan.turn).await?;
+            turn.take(lab, lab.plan.turn).await?;
         }
         lab.forget();
     }
@@ -313,14 +311,7 @@ impl Turns<'_> {
                 Goal::RatioAtLeast(1.0),
             ),
             // The callers are on this machine, too, and those of gRPC cost more.
-            line(
-                "CPU of an order in the gateway, gRPC, 512 streams",
-                "µs",
-                |turn| &turn.cpu,
-                self.find(GRPC_ONE, 512),
-                ours(512),
-                Goal::None,
-            ),
+            in_gateway(self.find(GRPC_ONE, 512), ours(512)),
             time(
                 "p99, REST, 64 connections",
                 |turn| &turn.p99,
@@ -349,8 +340,22 @@ impl Turns<'_> {
                 Goal::None,
             ),
         ];
-        lines.into_iter().flatten().collect()
+        let costs = ours(512).map(|turn| turn.costs.clone().lines("an order by REST"));
+        let costs = costs.into_iter().flatten();
+        lines.into_iter().flatten().chain(costs).collect()
     }
+}
+
+/// What an order costs the gateway.
+fn in_gateway(by_grpc: Option<&Turn<'_>>, by_rest: Option<&Turn<'_>>) -> Option<Line> {
+    let (by_grpc, by_rest) = (by_grpc?, by_rest?);
+    Some(Line {
+        what: "CPU of an order by gRPC, 512 streams, gateway".to_owned(),
+        unit: "µs".into(),
+        ours: by_grpc.costs.of("gateway"),
+        other: Some(("by REST".to_owned(), by_rest.costs.of("gateway"))),
+        goal: Goal::None,
+    })
 }
 
 /// One of a turn's figures.

@@ -9,29 +9,34 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ordermesh::load::{self, Door, Mode, Options};
+use ordermesh::load::{self, Door, Mode, Options, Report};
 use testkit::{services::SERVICES, wait::until};
 use uuid::Uuid;
 
 use super::{
+    Found,
     doors::{flat_out, rest},
     float,
 };
 use crate::{
-    cpu,
     lab::Lab,
     mesh::Mesh,
+    plot::{Curve, Plot},
     series::Series,
+    spent::{Costs, Meter},
     table::{Goal, Line},
 };
 
 const CALLERS: u32 = 64;
 const LONGEST: Duration = Duration::from_secs(300);
 
-pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
+/// Orders a second of the curve, step by step.
+const RATES: [u32; 5] = [50, 100, 200, 400, 800];
+
+pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Found> {
     let mut peaks = Series::default();
     let mut p99 = Series::default();
-    let mut costs: Vec<(&str, Series)> = Vec::new();
+    let mut costs = Costs::default();
     for _ in 0..lab.plan.rounds {
         let mut mesh = Mesh::prepare(lab, &[("PAYMENTS__PROVIDER_LATENCY", "0ms")]).await?;
         mesh.begin_all().await?;
@@ -43,48 +48,25 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
         let peak = float(orders) / begin.elapsed().as_secs_f64();
         peaks.push(peak);
 
-        let from = mesh
-            .count("history", "SELECT coalesce(max(placed_at), 0) FROM orders")
-            .await?;
+        let from = last_placed(&mesh).await?;
         // Rates are a few thousand a second.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let rate = (peak / 2.0).max(1.0) as u32;
-        let options = Options {
-            target: door,
-            duration: lab.plan.turn,
-            ..Options::new(
-                Door::Rest,
-                Mode::Open {
-                    rate,
-                    ramp: Duration::from_secs(1),
-                },
-            )
-        };
-        let before = spent(lab, &mesh).await?;
-        let report = load::run(options, |_| {}).await?;
-        // Looking whether all is settled costs the database more than all orders do.
-        let after = spent(lab, &mesh).await?;
-        costs.resize_with(before.len(), Default::default);
-        for (cost, (before, after)) in costs.iter_mut().zip(before.iter().zip(after)) {
-            cost.0 = after.0;
-            let micros = after.1.saturating_sub(before.1).as_secs_f64() * 1e6;
-            cost.1
-                .push(micros / float(i64::try_from(report.accepted())?));
+        let mut meter = Meter::start(lab).await?;
+        for service in SERVICES {
+            meter = meter.and(service, mesh.id(service))?;
         }
+        let report = steady(&door, rate, lab.plan.turn).await?;
+        // Looking whether all is settled costs the database more than all orders do.
+        costs.push(meter.on_each(float(i64::try_from(report.accepted())?))?);
         until_settled(&mesh).await?;
-        let time = slowest_effects(&mesh, from).await?;
+        let time = percentile(&times(&mesh, from).await?, 99)?;
         println!("  peak {peak:.0} orders/s; at half of it all effects within {time:.1} ms (p99)");
         p99.push(time);
         mesh.end_all().await?;
         lab.forget();
     }
-    let costs = costs.into_iter().map(|(part, cost)| Line {
-        what: format!("CPU of an order at half of the peak, {part}"),
-        unit: "µs".into(),
-        ours: cost,
-        other: None,
-        goal: Goal::None,
-    });
+    let costs = costs.lines("an order at half of the peak");
     let effects = [
         Line {
             what: "accepted to all effects, whole system, peak".to_owned(),
@@ -101,26 +83,74 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
             goal: Goal::AtMost(50.0),
         },
     ];
-    Ok(effects.into_iter().chain(costs).collect())
+    Ok(Found {
+        lines: effects.into_iter().chain(costs).collect(),
+        plots: vec![by_rate(lab).await?],
+    })
 }
 
-/// CPU time that each part has spent so far.
-async fn spent(lab: &Lab, mesh: &Mesh<'_>) -> anyhow::Result<Vec<(&'static str, Duration)>> {
-    let mut parts = Vec::new();
-    for service in SERVICES {
-        parts.push((service, cpu::time(mesh.id(service))?));
+/// How long all effects take at which rate.
+async fn by_rate(lab: &Lab) -> anyhow::Result<Plot> {
+    let mut mesh = Mesh::prepare(lab, &[("PAYMENTS__PROVIDER_LATENCY", "0ms")]).await?;
+    mesh.begin_all().await?;
+    let door = mesh.addresses.rest().to_owned();
+    flat_out(&door, Door::Rest, rest(CALLERS), lab.plan.turn / 2).await?;
+    until_settled(&mesh).await?;
+    let (mut p99, mut p50) = (Vec::new(), Vec::new());
+    for rate in RATES {
+        let from = last_placed(&mesh).await?;
+        steady(&door, rate, lab.plan.turn * 2).await?;
+        until_settled(&mesh).await?;
+        let times = times(&mesh, from).await?;
+        let (half, most) = (percentile(&times, 50)?, percentile(&times, 99)?);
+        println!("  {rate:>4} orders/s: all effects within {half:.1} ms (p50), {most:.1} ms (p99)");
+        p50.push((f64::from(rate), half));
+        p99.push((f64::from(rate), most));
+        lab.forget();
     }
-    for broker in lab.kafka.brokers() {
-        parts.push(("Kafka", cpu::time(broker.process_id().await?)?));
-    }
-    let postgres = lab.postgres.process_id().await?;
-    parts.push(("PostgreSQL", cpu::time_with_children(postgres)?));
-    Ok(parts)
+    mesh.end_all().await?;
+    let curve = |name: &str, is_minor, points| Curve {
+        name: name.to_owned(),
+        is_minor,
+        points,
+    };
+    Ok(Plot {
+        name: "effects".into(),
+        title: "From accepting an order to its last effect (thick: p99, thin: p50)".into(),
+        across: "orders a second".into(),
+        up: "ms".into(),
+        curves: vec![
+            curve("stored, paid and mailed", false, p99),
+            curve("p50", true, p50),
+        ],
+    })
+}
+
+/// Orders on a schedule.
+async fn steady(door: &str, rate: u32, time: Duration) -> anyhow::Result<Report> {
+    let options = Options {
+        target: door.to_owned(),
+        duration: time,
+        ..Options::new(
+            Door::Rest,
+            Mode::Open {
+                rate,
+                ramp: Duration::from_secs(1),
+            },
+        )
+    };
+    load::run(options, |_| {}).await
+}
+
+/// When the last order was placed that history has.
+pub(super) async fn last_placed(mesh: &Mesh<'_>) -> anyhow::Result<i64> {
+    let sql = "SELECT coalesce(max(placed_at), 0) FROM orders";
+    mesh.count("history", sql).await
 }
 
 /// Waits until every order that history has is paid and mailed, all of that is
 /// counted, and no more come.
-async fn until_settled(mesh: &Mesh<'_>) -> anyhow::Result<()> {
+pub(super) async fn until_settled(mesh: &Mesh<'_>) -> anyhow::Result<()> {
     let before = AtomicI64::new(-1);
     until("every effect", LONGEST, async || {
         let orders = mesh.count("history", "SELECT count(*) FROM orders").await?;
@@ -147,9 +177,9 @@ async fn until_settled(mesh: &Mesh<'_>) -> anyhow::Result<()> {
     .await
 }
 
-/// How long 99 of 100 orders after a moment took until stored, paid and mailed, in
-/// milliseconds. By the services' own times of writing, on one clock.
-async fn slowest_effects(mesh: &Mesh<'_>, from: i64) -> anyhow::Result<f64> {
+/// How long orders after a moment took until stored, paid and mailed, in microseconds,
+/// sorted. By the services' own times of writing, on one clock.
+pub(super) async fn times(mesh: &Mesh<'_>, from: i64) -> anyhow::Result<Vec<i64>> {
     let client = mesh.connect("history").await?;
     let sql = "SELECT order_id, placed_at, stored_at FROM orders WHERE placed_at > $1";
     let mut orders: HashMap<Uuid, (i64, i64)> = HashMap::new();
@@ -174,7 +204,13 @@ async fn slowest_effects(mesh: &Mesh<'_>, from: i64) -> anyhow::Result<f64> {
         .map(|(placed, last)| last - placed)
         .collect();
     times.sort_unstable();
-    let p99 = times.get(times.len() * 99 / 100).copied();
-    let p99 = p99.ok_or_else(|| anyhow::anyhow!("no order came"))?;
-    Ok(float(p99) / 1e3)
+    Ok(times)
+}
+
+/// So many of a hundred were within this, in milliseconds.
+pub(super) fn percentile(times: &[i64], percent: usize) -> anyhow::Result<f64> {
+    let last = times.len().saturating_sub(1);
+    let time = times.get((times.len() * percent / 100).min(last));
+    let time = time.ok_or_else(|| anyhow::anyhow!("no order came"))?;
+    Ok(float(*time) / 1e3)
 }

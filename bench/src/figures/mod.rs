@@ -77,12 +77,12 @@ pub(crate) async fn measure(name: Name, lab: &Lab) -> anyhow::Result<Found> {
     let lines = match name {
         Name::Latency => return latency::measure(lab).await,
         Name::Cost => return cost::measure(lab).await,
+        Name::Effects => return effects::measure(lab).await,
         Name::Doors => doors::measure(lab).await,
         Name::Tracing => tracing::measure(lab).await,
         Name::Watchers => watchers::measure(lab).await,
         Name::Backlog => backlog::measure(lab).await,
         Name::Checkout => checkout::measure(lab).await,
-        Name::Effects => effects::measure(lab).await,
         Name::Memory => memory::measure(lab).await,
         Name::Scale => scale::measure(lab).await,
         Name::Soak => soak::measure(lab).await,

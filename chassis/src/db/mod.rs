@@ -24,7 +24,7 @@ pub use migrate::Migrations;
 pub use postgres::{AsyncFnSend, PgPool};
 pub use sqlite::SqlitePool;
 pub use statement::{Bound, Statement, statement};
-pub use together::Together;
+pub use together::{GATHER, Together};
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};
 
 /// How busy a pool is.

@@ -28,6 +28,10 @@ use tokio::{
 
 use super::DbError;
 
+/// How long most services gather: a few round trips, which nobody feels, and 200
+/// transactions a second at most.
+pub const GATHER: Duration = Duration::from_millis(5);
+
 /// Callers whose items are worked on together.
 #[derive(Debug)]
 pub struct Together<Item, Answer> {

@@ -12,13 +12,14 @@
 //! Each call is one transaction, so a crash falls between two calls, and what
 //! then stands in the store says what is left to do.
 
+mod gathered;
 mod list;
 mod postgres;
 mod rows;
 mod sqlite;
 mod totals;
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chassis::{
@@ -34,6 +35,7 @@ use proto::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use gathered::gathered;
 pub use totals::Stats;
 
 use crate::payment::{Intent, OpenPayment, Outcome, Payment};
@@ -153,18 +155,14 @@ impl Cursor {
 /// Keeps payments.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Writes intents that are absent and takes the lease of all that are not
-    /// yet published, also from those who hold it. The intents are of distinct
-    /// orders; the claims come in their order.
-    async fn claim(&self, intents: Vec<Intent>, lease: Lease) -> Result<Vec<Claim>, DbError>;
+    /// Writes intents that are absent and leases all that are not yet published,
+    /// also those that are leased already. The intents are of distinct orders; the
+    /// claims come in their order.
+    async fn claim(&self, intents: Vec<(Intent, Lease)>) -> Result<Vec<Claim>, DbError>;
 
-    /// Settles payments and forgets their tokens. Returns those that this lease
-    /// settled; the others were taken over, or are settled.
-    async fn settle(
-        &self,
-        settled: Vec<Settled>,
-        lease: Lease,
-    ) -> Result<HashSet<PaymentId>, DbError>;
+    /// Settles payments and forgets their tokens. Says of each, in their order,
+    /// whether its lease settled it; else it was taken over, or was settled before.
+    async fn settle(&self, settled: Vec<(Settled, Lease)>) -> Result<Vec<bool>, DbError>;
 
     /// Closes settled payments whose event is on the broker. Needs no lease:
     /// that the event is there is true whoever says it.

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::{
     Claim, Cursor, Filter, Lease, Postponed, Settled, Stats, Store, list,
-    rows::{self, HashRow, IdRow, OpenRow, PaymentRow, open_columns, payment_columns},
+    rows::{self, HashRow, OpenRow, PaymentRow, SettledRow, open_columns, payment_columns},
     totals::{self, TotalRow},
 };
 use crate::payment::{Intent, OpenPayment, Payment};
@@ -79,35 +79,41 @@ struct Columns<'i> {
     order_placed_at: Vec<i64>,
     tokens: Vec<Option<&'i str>>,
     traceparents: Vec<Option<&'i str>>,
+    lease_tokens: Vec<Uuid>,
+    due_at: Vec<i64>,
 }
 
 impl<'i> Columns<'i> {
-    fn of(intents: &'i [Intent]) -> Self {
-        let mut sorted: Vec<&Intent> = intents.iter().collect();
-        sorted.sort_unstable_by_key(|intent| intent.payment_id);
+    fn of(intents: &'i [(Intent, Lease)]) -> Self {
+        let mut sorted: Vec<&(Intent, Lease)> = intents.iter().collect();
+        sorted.sort_unstable_by_key(|(intent, _)| intent.payment_id);
+        let intents: Vec<&Intent> = sorted.iter().map(|(intent, _)| intent).collect();
+        let leases: Vec<&Lease> = sorted.iter().map(|(_, lease)| lease).collect();
         Self {
-            payment_ids: column(&sorted, |intent| *intent.payment_id.as_uuid()),
-            order_ids: column(&sorted, |intent| *intent.order_id.as_uuid()),
-            user_ids: column(&sorted, |intent| intent.user_id.get()),
-            amounts: column(&sorted, |intent| intent.amount.minor),
-            currency_codes: column(&sorted, |intent| intent.amount.currency.code()),
-            content_hashes: column(&sorted, |intent| intent.content_hash.0.as_slice()),
-            order_placed_at: column(&sorted, |intent| intent.order_placed_at.as_micros()),
-            tokens: column(&sorted, |intent| {
+            payment_ids: column(&intents, |intent| *intent.payment_id.as_uuid()),
+            order_ids: column(&intents, |intent| *intent.order_id.as_uuid()),
+            user_ids: column(&intents, |intent| intent.user_id.get()),
+            amounts: column(&intents, |intent| intent.amount.minor),
+            currency_codes: column(&intents, |intent| intent.amount.currency.code()),
+            content_hashes: column(&intents, |intent| intent.content_hash.0.as_slice()),
+            order_placed_at: column(&intents, |intent| intent.order_placed_at.as_micros()),
+            tokens: column(&intents, |intent| {
                 intent.token.as_ref().map(PaymentToken::expose)
             }),
-            traceparents: column(&sorted, |intent| intent.traceparent.as_deref()),
+            traceparents: column(&intents, |intent| intent.traceparent.as_deref()),
+            lease_tokens: column(&leases, |lease| lease.token),
+            due_at: column(&leases, |lease| lease.until.as_micros()),
         }
     }
 }
 
-fn column<'i, T>(of: &[&'i Intent], value: impl Fn(&'i Intent) -> T) -> Vec<T> {
-    of.iter().map(|intent| value(intent)).collect()
+fn column<'r, Row, T>(rows: &[&'r Row], value: impl Fn(&'r Row) -> T) -> Vec<T> {
+    rows.iter().map(|row| value(row)).collect()
 }
 
 #[async_trait]
 impl Store for PgStore {
-    async fn claim(&self, intents: Vec<Intent>, lease: Lease) -> Result<Vec<Claim>, DbError> {
+    async fn claim(&self, intents: Vec<(Intent, Lease)>) -> Result<Vec<Claim>, DbError> {
         let columns = Columns::of(&intents);
         let now = UnixMicros::now().as_micros();
         let open: Vec<OpenRow> = self
@@ -123,9 +129,9 @@ impl Store for PgStore {
                     .bind::<Array<BigInt>, _>(&columns.order_placed_at)
                     .bind::<Array<Nullable<Text>>, _>(&columns.tokens)
                     .bind::<Array<Nullable<Text>>, _>(&columns.traceparents)
+                    .bind::<Array<UuidSql>, _>(&columns.lease_tokens)
+                    .bind::<Array<BigInt>, _>(&columns.due_at)
                     .bind::<BigInt, _>(now)
-                    .bind::<UuidSql, _>(lease.token)
-                    .bind::<BigInt, _>(lease.until.as_micros())
                     .load(connection)
                     .await
             })
@@ -146,29 +152,22 @@ impl Store for PgStore {
         Ok(claims(&intents, open, hashes))
     }
 
-    async fn settle(
-        &self,
-        mut settled: Vec<Settled>,
-        lease: Lease,
-    ) -> Result<HashSet<PaymentId>, DbError> {
-        settled.sort_unstable_by_key(|one| one.payment_id);
-        let ids: Vec<Uuid> = settled
+    async fn settle(&self, settled: Vec<(Settled, Lease)>) -> Result<Vec<bool>, DbError> {
+        let [(_, first), ..] = settled.as_slice() else {
+            return Ok(Vec::new());
+        };
+        let shard = totals::shard(*first);
+        let mut sorted: Vec<&(Settled, Lease)> = settled.iter().collect();
+        sorted.sort_unstable_by_key(|(one, _)| one.payment_id);
+        let ids = column(&sorted, |(one, _)| *one.payment_id.as_uuid());
+        let (statuses, decline_codes): (Vec<i16>, Vec<i16>) = sorted
             .iter()
-            .map(|one| *one.payment_id.as_uuid())
-            .collect();
-        let (statuses, decline_codes): (Vec<i16>, Vec<i16>) = settled
-            .iter()
-            .map(|one| rows::codes(one.outcome.result))
+            .map(|(one, _)| rows::codes(one.outcome.result))
             .unzip();
-        let references: Vec<&str> = settled
-            .iter()
-            .map(|one| one.outcome.provider_reference.as_str())
-            .collect();
-        let times: Vec<i64> = settled
-            .iter()
-            .map(|one| one.outcome.settled_at.as_micros())
-            .collect();
-        let rows: Vec<IdRow> = self
+        let references = column(&sorted, |(one, _)| one.outcome.provider_reference.as_str());
+        let times = column(&sorted, |(one, _)| one.outcome.settled_at.as_micros());
+        let leases = column(&sorted, |(_, lease)| lease.token);
+        let rows: Vec<SettledRow> = self
             .pool
             .write(async |connection: &mut AsyncPgConnection| {
                 statement(SETTLE)
@@ -177,13 +176,21 @@ impl Store for PgStore {
                     .bind::<Array<SmallInt>, _>(&decline_codes)
                     .bind::<Array<Text>, _>(&references)
                     .bind::<Array<BigInt>, _>(&times)
-                    .bind::<UuidSql, _>(lease.token)
-                    .bind::<SmallInt, _>(totals::shard(lease))
+                    .bind::<Array<UuidSql>, _>(&leases)
+                    .bind::<SmallInt, _>(shard)
                     .load(connection)
                     .await
             })
             .await?;
-        Ok(rows.into_iter().map(|row| row.0).collect())
+        // Two may come with one payment, and one of them had its lease.
+        let ours: HashSet<(PaymentId, Uuid)> = rows
+            .into_iter()
+            .map(|row| (row.payment_id, row.lease_token))
+            .collect();
+        Ok(settled
+            .iter()
+            .map(|(one, lease)| ours.contains(&(one.payment_id, lease.token)))
+            .collect())
     }
 
     async fn mark_published(&self, payments: Vec<PaymentId>) -> Result<(), DbError> {
@@ -307,7 +314,7 @@ fn uuids(payments: &[PaymentId]) -> Vec<Uuid> {
 
 /// An intent that was not returned as open found a row that is published, or one
 /// with other content.
-fn claims(intents: &[Intent], open: Vec<OpenRow>, hashes: Vec<HashRow>) -> Vec<Claim> {
+fn claims(intents: &[(Intent, Lease)], open: Vec<OpenRow>, hashes: Vec<HashRow>) -> Vec<Claim> {
     let mut open: HashMap<PaymentId, OpenPayment> = open
         .into_iter()
         .map(|OpenRow(row)| (row.payment.payment_id, row))
@@ -318,7 +325,7 @@ fn claims(intents: &[Intent], open: Vec<OpenRow>, hashes: Vec<HashRow>) -> Vec<C
         .collect();
     intents
         .iter()
-        .map(|intent| match open.remove(&intent.payment_id) {
+        .map(|(intent, _)| match open.remove(&intent.payment_id) {
             Some(payment) => Claim::Open(Box::new(payment)),
             None => match hashes.get(&intent.payment_id) {
                 Some(hash) if *hash == intent.content_hash.0 => Claim::Published,

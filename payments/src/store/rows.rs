@@ -55,8 +55,11 @@ pub(super) struct HashRow {
     pub(super) content_hash: Vec<u8>,
 }
 
-/// A payment's id alone.
-pub(super) struct IdRow(pub(super) PaymentId);
+/// A payment that is settled now, and by whom.
+pub(super) struct SettledRow {
+    pub(super) payment_id: PaymentId,
+    pub(super) lease_token: Uuid,
+}
 
 /// How a result is stored: its status and its decline code.
 pub(super) fn codes(result: PaymentResult) -> (i16, i16) {
@@ -183,9 +186,12 @@ where
     }
 }
 
-impl<DB: Columns> QueryableByName<DB> for IdRow {
+impl<DB: Columns> QueryableByName<DB> for SettledRow {
     fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
-        payment_id(row).map(Self)
+        Ok(Self {
+            payment_id: payment_id(row)?,
+            lease_token: DB::uuid(row, "lease_token")?,
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 WITH answers AS (
-    SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::text[], $5::bigint[])
-        AS answers (payment_id, status, decline_code, provider_reference, settled_at)
+    SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::text[], $5::bigint[],
+            $6::uuid[])
+        AS answers (payment_id, status, decline_code, provider_reference, settled_at, lease_token)
 ), settled AS (
     UPDATE payments
     SET status = answers.status, decline_code = answers.decline_code,
@@ -8,8 +9,8 @@ WITH answers AS (
         payment_token = NULL
     FROM answers
     WHERE payments.payment_id = answers.payment_id
-        AND payments.status = 1 AND payments.lease_token = $6
-    RETURNING payments.payment_id, payments.currency_code, payments.status,
+        AND payments.lease_token = answers.lease_token AND payments.status = 1
+    RETURNING payments.payment_id, payments.lease_token, payments.currency_code, payments.status,
         payments.decline_code, payments.amount
 ), totals AS (
     INSERT INTO payment_totals AS total
@@ -23,4 +24,4 @@ WITH answers AS (
         amount = CASE WHEN total.amount > 9223372036854775807 - EXCLUDED.amount
             THEN 9223372036854775807 ELSE total.amount + EXCLUDED.amount END
 )
-SELECT payment_id FROM settled
+SELECT payment_id, lease_token FROM settled

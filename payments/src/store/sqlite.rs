@@ -3,7 +3,7 @@
 //! There is one writer at a time (see [`SqlitePool`]), so what a transaction
 //! reads cannot change under it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use chassis::{
@@ -90,30 +90,31 @@ impl SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn claim(&self, intents: Vec<Intent>, lease: Lease) -> Result<Vec<Claim>, DbError> {
+    async fn claim(&self, intents: Vec<(Intent, Lease)>) -> Result<Vec<Claim>, DbError> {
         self.pool
             .transaction(move |connection| {
                 let now = UnixMicros::now().as_micros();
                 intents
                     .iter()
-                    .map(|intent| claim(connection, intent, lease, now))
+                    .map(|(intent, lease)| claim(connection, intent, *lease, now))
                     .collect()
             })
             .await
     }
 
-    async fn settle(
-        &self,
-        settled: Vec<Settled>,
-        lease: Lease,
-    ) -> Result<HashSet<PaymentId>, DbError> {
+    async fn settle(&self, settled: Vec<(Settled, Lease)>) -> Result<Vec<bool>, DbError> {
+        let [(_, first), ..] = settled.as_slice() else {
+            return Ok(Vec::new());
+        };
+        let shard = totals::shard(*first);
         self.pool
             .transaction(move |connection| {
-                let mut ours = HashSet::with_capacity(settled.len());
+                let mut ours = Vec::with_capacity(settled.len());
                 let mut totals = BTreeMap::new();
-                for one in &settled {
-                    if let Some(payment) = settle(connection, one, lease)? {
-                        ours.insert(payment.payment_id);
+                for (one, lease) in &settled {
+                    let payment = settle(connection, one, *lease)?;
+                    ours.push(payment.is_some());
+                    if let Some(payment) = payment {
                         let codes = rows::codes(one.outcome.result);
                         let key = (payment.amount.currency, codes);
                         let (payments, amount) = totals.entry(key).or_insert((0_i64, 0_i64));
@@ -122,7 +123,7 @@ impl Store for SqliteStore {
                     }
                 }
                 for (key, total) in totals {
-                    add_to_total(connection, lease, key, total)?;
+                    add_to_total(connection, shard, key, total)?;
                 }
                 Ok(ours)
             })
@@ -288,12 +289,12 @@ fn settle(
 
 fn add_to_total(
     connection: &mut SqliteConnection,
-    lease: Lease,
+    shard: i16,
     (currency, (status, decline_code)): (Currency, (i16, i16)),
     (payments, amount): (i64, i64),
 ) -> QueryResult<()> {
     statement(ADD_TO_TOTAL)
-        .bind::<SmallInt, _>(totals::shard(lease))
+        .bind::<SmallInt, _>(shard)
         .bind::<Text, _>(currency.code())
         .bind::<SmallInt, _>(status)
         .bind::<SmallInt, _>(decline_code)

@@ -3,12 +3,9 @@
 //! Every await of a charge's way has one before and one after it, so a future
 //! that is dropped in a trap left exactly what a killed process leaves.
 
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use async_trait::async_trait;
@@ -97,20 +94,16 @@ pub(crate) struct Trapped<T: ?Sized> {
 
 #[async_trait]
 impl Store for Trapped<dyn Store> {
-    async fn claim(&self, intents: Vec<Intent>, lease: Lease) -> Result<Vec<Claim>, DbError> {
+    async fn claim(&self, intents: Vec<(Intent, Lease)>) -> Result<Vec<Claim>, DbError> {
         self.trap.pass(Point::BeforeClaim).await;
-        let claims = self.inner.claim(intents, lease).await;
+        let claims = self.inner.claim(intents).await;
         self.trap.pass(Point::AfterClaim).await;
         claims
     }
 
-    async fn settle(
-        &self,
-        settled: Vec<Settled>,
-        lease: Lease,
-    ) -> Result<HashSet<PaymentId>, DbError> {
+    async fn settle(&self, settled: Vec<(Settled, Lease)>) -> Result<Vec<bool>, DbError> {
         self.trap.pass(Point::BeforeSettlement).await;
-        let ours = self.inner.settle(settled, lease).await;
+        let ours = self.inner.settle(settled).await;
         self.trap.pass(Point::AfterSettlement).await;
         ours
     }

@@ -25,7 +25,7 @@ use payments::{
         mock::{MockOptions, MockProvider},
     },
     publish::Publish,
-    store::Store,
+    store::{self, Store},
     sweeper::{Sweeper, SweeperOptions},
 };
 use proto::{
@@ -141,7 +141,7 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(world: &World, settings: &Settings) -> Self {
-        let mut store = Arc::clone(&world.store);
+        let mut store = store::gathered(Arc::clone(&world.store), 128);
         let mut provider: Arc<dyn PaymentProvider> = world.bank.clone();
         let mut publisher: Arc<dyn Publish> = world.topic.clone();
         if let Some(trap) = &settings.trap {

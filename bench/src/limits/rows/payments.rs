@@ -27,7 +27,7 @@ pub(crate) async fn rate(lab: &Lab, rows: i64) -> anyhow::Result<f64> {
 async fn pay(desk: &Desk, shard: i16, rows: &Rows) -> anyhow::Result<()> {
     let size = rows.payments.len();
     let (lease, now) = (Uuid::now_v7(), UnixMicros::now().as_micros());
-    let due_at = now + 30_000_000;
+    let (leases, due_at) = (vec![lease; size], vec![now + 30_000_000; size]);
     let values: [&(dyn ToSql + Sync); 12] = [
         &rows.payments,
         &rows.orders,
@@ -38,9 +38,9 @@ async fn pay(desk: &Desk, shard: i16, rows: &Rows) -> anyhow::Result<()> {
         &rows.times,
         &rows.none,
         &rows.none,
-        &now,
-        &lease,
+        &leases,
         &due_at,
+        &now,
     ];
     let claimed = desk.client.query(&desk.statements[0], &values).await?;
     anyhow::ensure!(claimed.len() == size, "{} of {size}", claimed.len());
@@ -53,7 +53,7 @@ async fn pay(desk: &Desk, shard: i16, rows: &Rows) -> anyhow::Result<()> {
         &not_declined,
         &references,
         &rows.times,
-        &lease,
+        &leases,
         &shard,
     ];
     let settled = desk.client.query(&desk.statements[1], &values).await?;

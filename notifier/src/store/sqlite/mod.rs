@@ -4,12 +4,14 @@
 //! statements within its transaction. One connection writes at a time, so
 //! whatever a statement finds is committed.
 
+mod merging;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chassis::db::{DbError, SqlitePool, statement};
 use diesel::{
-    QueryResult, QueryableByName, RunQueryDsl as _, SqliteConnection,
+    QueryResult, QueryableByName, RunQueryDsl as _,
     sql_types::{BigInt, Binary, Integer, Nullable, Text},
 };
 use proto::{
@@ -20,40 +22,14 @@ use uuid::Uuid;
 
 use super::{
     Attempt, Filter, Lease, Merged, OrderMails, Position, Store, list,
-    merge::{self, Batch, Pair, Standing, TracedMail},
+    merge::{self, Batch, Standing},
     row::{self, MailColumns, mail_columns},
 };
 use crate::{
     compose::Composer,
-    fact::{Fact, Outcome},
+    fact::Fact,
     mail::{Status, StoredMail},
 };
-
-const MERGE_PLACED: &str = "
-    INSERT INTO orders (order_id, user_id, content_hash, placed) VALUES (?, ?, ?, ?)
-    ON CONFLICT (order_id) DO UPDATE
-      SET content_hash = excluded.content_hash, placed = excluded.placed
-      WHERE content_hash IS NULL";
-
-const MERGE_SETTLED: &str = "
-    INSERT INTO orders (order_id, user_id, outcome) VALUES (?, ?, ?)
-    ON CONFLICT (order_id) DO UPDATE SET outcome = excluded.outcome WHERE outcome IS NULL";
-
-const SELECT_ORDER: &str =
-    "SELECT content_hash, placed, outcome, mails FROM orders WHERE order_id = ?";
-
-const INSERT_MAIL: &str = "
-    INSERT INTO notifications (notification_id, order_id, user_id, kind, line, recipient,
-        message_id, subject, traceparent, created_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (notification_id) DO NOTHING";
-
-const INSERT_BODY: &str = "
-    INSERT INTO bodies (notification_id, text_body, html_body) VALUES (?, ?, ?)";
-
-const QUEUE_MAIL: &str = "INSERT INTO outbox (notification_id, due_at) VALUES (?, ?)";
-
-const CLOSE_ORDER: &str = "UPDATE orders SET mails = ?, placed = NULL WHERE order_id = ?";
 
 const LEASE: &str = "
     UPDATE outbox SET lease_token = ?, due_at = ?
@@ -110,10 +86,14 @@ impl Store for SqliteStore {
             .transaction(move |connection| {
                 let batch = Batch::of(&facts);
                 let mut standing = Standing::default();
-                let mut pairs = merge_placed(connection, &batch, &mut standing)?;
-                pairs.append(&mut merge_settled(connection, &batch, &mut standing)?);
+                let mut pairs = merging::merge_placed(connection, &batch, &mut standing)?;
+                pairs.append(&mut merging::merge_settled(
+                    connection,
+                    &batch,
+                    &mut standing,
+                )?);
                 let (mails, counts) = merge::compose(&composer, pairs).map_err(row::uncomposed)?;
-                write(connection, &mails, &counts, now)?;
+                merging::write(connection, &mails, &counts, now)?;
                 let verdicts = batch.verdicts(&facts, &standing);
                 Ok(Merged {
                     verdicts,
@@ -229,7 +209,7 @@ impl Store for SqliteStore {
                 let mut orders = Vec::with_capacity(ids.len());
                 let mut of_orders = Vec::new();
                 for id in ids {
-                    let Some(order) = order(connection, id)? else {
+                    let Some(order) = merging::order(connection, id)? else {
                         continue;
                     };
                     orders.push((id, order.mails));
@@ -267,25 +247,6 @@ impl Store for SqliteStore {
 }
 
 #[derive(QueryableByName)]
-struct OrderRow {
-    #[diesel(sql_type = Nullable<Binary>)]
-    content_hash: Option<Vec<u8>>,
-    #[diesel(sql_type = Nullable<Binary>)]
-    placed: Option<Vec<u8>>,
-    #[diesel(sql_type = Nullable<Integer>)]
-    outcome: Option<i32>,
-    #[diesel(sql_type = Nullable<Integer>)]
-    mails: Option<i32>,
-}
-
-fn order(connection: &mut SqliteConnection, id: OrderId) -> QueryResult<Option<OrderRow>> {
-    let mut rows: Vec<OrderRow> = statement(SELECT_ORDER)
-        .bind::<Binary, _>(id.as_uuid().as_bytes().as_slice())
-        .load(connection)?;
-    Ok(rows.pop())
-}
-
-#[derive(QueryableByName)]
 struct Id {
     #[diesel(sql_type = Binary)]
     id: Vec<u8>,
@@ -311,112 +272,9 @@ fn mails(rows: Vec<MailRow>) -> QueryResult<Vec<StoredMail>> {
         .collect()
 }
 
-fn merge_placed(
-    connection: &mut SqliteConnection,
-    batch: &Batch,
-    standing: &mut Standing,
-) -> QueryResult<Vec<Pair>> {
-    let mut complete = Vec::new();
-    for (id, placed) in &batch.placed {
-        let taken = statement(MERGE_PLACED)
-            .bind::<Binary, _>(id.as_uuid().as_bytes().as_slice())
-            .bind::<BigInt, _>(placed.order.user_id.get())
-            .bind::<Binary, _>(placed.order.content_hash.0.as_slice())
-            .bind::<Binary, _>(merge::encode(&placed.order))
-            .execute(connection)?;
-        let Some(row) = order(connection, *id)? else {
-            continue;
-        };
-        match (taken, row.outcome, row.content_hash) {
-            (0, _, Some(hash)) => {
-                standing.hashes.insert(*id, hash);
-            }
-            (1.., Some(outcome), _) => complete.push(Pair {
-                order: placed.order.clone(),
-                outcome: Outcome::from_number(outcome),
-                traceparent: placed.traceparent.clone(),
-            }),
-            _ => {}
-        }
-    }
-    Ok(complete)
-}
-
-fn merge_settled(
-    connection: &mut SqliteConnection,
-    batch: &Batch,
-    standing: &mut Standing,
-) -> QueryResult<Vec<Pair>> {
-    let mut complete = Vec::new();
-    for (id, (settled, traceparent)) in &batch.settled {
-        let taken = statement(MERGE_SETTLED)
-            .bind::<Binary, _>(id.as_uuid().as_bytes().as_slice())
-            .bind::<BigInt, _>(settled.user_id.get())
-            .bind::<Integer, _>(settled.outcome.number())
-            .execute(connection)?;
-        let Some(row) = order(connection, *id)? else {
-            continue;
-        };
-        match (taken, row.outcome, row.placed) {
-            (0, Some(outcome), _) => {
-                standing.outcomes.insert(*id, Outcome::from_number(outcome));
-            }
-            (1.., _, Some(placed)) => complete.push(Pair {
-                order: row::placed(&placed)?,
-                outcome: settled.outcome,
-                traceparent: traceparent.clone(),
-            }),
-            _ => {}
-        }
-    }
-    Ok(complete)
-}
-
-fn write(
-    connection: &mut SqliteConnection,
-    mails: &[TracedMail],
-    counts: &[(OrderId, i32)],
-    now: UnixMicros,
-) -> QueryResult<()> {
-    for TracedMail { mail, traceparent } in mails {
-        let id = mail.id.as_uuid().as_bytes().as_slice();
-        let written = statement(INSERT_MAIL)
-            .bind::<Binary, _>(id)
-            .bind::<Binary, _>(mail.order_id.as_uuid().as_bytes().as_slice())
-            .bind::<BigInt, _>(mail.user_id)
-            .bind::<Integer, _>(i32::from(mail.kind))
-            .bind::<Nullable<Integer>, _>(mail.line.map(i32::from))
-            .bind::<Text, _>(mail.recipient.expose())
-            .bind::<Text, _>(&mail.message_id)
-            .bind::<Text, _>(&mail.content.subject)
-            .bind::<Nullable<Text>, _>(traceparent.as_deref())
-            .bind::<BigInt, _>(now.as_micros())
-            .execute(connection)?;
-        if written == 0 {
-            continue;
-        }
-        statement(INSERT_BODY)
-            .bind::<Binary, _>(id)
-            .bind::<Text, _>(&mail.content.text)
-            .bind::<Text, _>(&mail.content.html)
-            .execute(connection)?;
-        statement(QUEUE_MAIL)
-            .bind::<Binary, _>(id)
-            .bind::<BigInt, _>(now.as_micros())
-            .execute(connection)?;
-    }
-    for (id, mails) in counts {
-        statement(CLOSE_ORDER)
-            .bind::<Integer, _>(*mails)
-            .bind::<Binary, _>(id.as_uuid().as_bytes().as_slice())
-            .execute(connection)?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use diesel::Connection as _;
+    use diesel::{Connection as _, SqliteConnection};
     use diesel_migrations::MigrationHarness as _;
 
     use super::*;

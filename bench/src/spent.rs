@@ -1,0 +1,94 @@
+//! CPU time that the parts of the system spend on an order.
+
+use std::time::Duration;
+
+use crate::{
+    cpu,
+    lab::Lab,
+    series::Series,
+    table::{Goal, Line},
+};
+
+/// A part, and what it spent on an order, in microseconds.
+pub(crate) type Cost = (&'static str, f64);
+
+/// Parts, and what each had spent when the measurement began.
+pub(crate) struct Meter(Vec<Part>);
+
+struct Part {
+    name: &'static str,
+    id: u32,
+    before: Duration,
+}
+
+impl Meter {
+    /// Measures the broker and the database, from now on.
+    pub(crate) async fn start(lab: &Lab) -> anyhow::Result<Self> {
+        let mut parts = Vec::new();
+        for broker in lab.kafka.brokers() {
+            parts.push(("Kafka", broker.process_id().await?));
+        }
+        parts.push(("PostgreSQL", lab.postgres.process_id().await?));
+        let parts = parts.into_iter().map(|(name, id)| {
+            let before = cpu::time_with_children(id)?;
+            Ok(Part { name, id, before })
+        });
+        parts.collect::<anyhow::Result<_>>().map(Self)
+    }
+
+    /// And a process, from now on.
+    pub(crate) fn and(mut self, name: &'static str, id: u32) -> anyhow::Result<Self> {
+        let before = cpu::time(id)?;
+        self.0.push(Part { name, id, before });
+        Ok(self)
+    }
+
+    /// And a process from its beginning on, which was after this measurement's.
+    pub(crate) fn and_all_of(mut self, name: &'static str, id: u32) -> Self {
+        let before = Duration::ZERO;
+        self.0.push(Part { name, id, before });
+        self
+    }
+
+    /// What each part has spent on each of so many orders.
+    pub(crate) fn on_each(&self, orders: f64) -> anyhow::Result<Vec<Cost>> {
+        let parts = self.0.iter().map(|part| {
+            let now = cpu::time_with_children(part.id)?;
+            let spent = now.saturating_sub(part.before);
+            Ok((part.name, spent.as_secs_f64() * 1e6 / orders))
+        });
+        parts.collect()
+    }
+}
+
+/// What an order cost in each part, round by round.
+#[derive(Clone, Default)]
+pub(crate) struct Costs(Vec<(&'static str, Series)>);
+
+impl Costs {
+    pub(crate) fn push(&mut self, costs: Vec<Cost>) {
+        for (name, cost) in costs {
+            match self.0.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, series)) => series.push(cost),
+                None => self.0.push((name, [cost].into_iter().collect())),
+            }
+        }
+    }
+
+    /// Those of one part.
+    pub(crate) fn of(&self, part: &str) -> Series {
+        let part = self.0.iter().find(|(name, _)| *name == part);
+        part.map_or_else(Series::default, |(_, series)| series.clone())
+    }
+
+    /// A line for each part.
+    pub(crate) fn lines(self, what: &str) -> impl Iterator<Item = Line> {
+        self.0.into_iter().map(move |(part, ours)| Line {
+            what: format!("CPU of {what}, {part}"),
+            unit: "µs".into(),
+            ours,
+            other: None,
+            goal: Goal::None,
+        })
+    }
+}
