@@ -11,7 +11,7 @@ use super::float;
 use crate::{
     Plan,
     lab::Lab,
-    limits::{consume, mails, rows},
+    limits::{consume, count, mails, rows},
     mesh::Mesh,
     orders,
     series::Series,
@@ -69,6 +69,8 @@ struct Rates {
     reading: Series,
     /// What notifier writes down around a mail.
     mailing: Series,
+    /// What analytics' store gets through on SQLite.
+    counting: Series,
     /// What a record, or a mail, cost all parts, by service.
     costs: [Costs; 4],
 }
@@ -112,6 +114,7 @@ impl Rates {
         let limit = consume::rate(brokers, topics.to_vec(), all).await?;
         self.analytics.limit.push(limit);
         self.embedded.limit.push(limit);
+        self.counting.push(count::rate(lab, orders).await?);
         let rows = "SELECT count(*) FROM inbox";
         let (rate, costs) = records(lab, &mut mesh, "analytics", rows, all).await?;
         self.analytics.ours.push(rate);
@@ -140,6 +143,7 @@ impl Rates {
             producing,
             reading,
             mailing,
+            counting,
             costs,
         } = self;
         let seven_tenths = Goal::RatioAtLeast(0.7);
@@ -153,6 +157,10 @@ impl Rates {
         // Payments are read as well as orders.
         let then_mails = reading.after(&reading).after(&mailing);
         let then_mails = then_mails.after(&notifier.limit).after(&producing);
+        let then_counting = Pair {
+            ours: embedded.ours.clone(),
+            limit: embedded.limit.after(&counting),
+        };
         let mut lines = vec![
             alone("limit: encode and produce, one thread", producing),
             alone("limit: consume and decode, one thread", reading),
@@ -207,6 +215,12 @@ impl Rates {
         ] {
             lines.push(pair.line(what, "records/s", raw, goal));
         }
+        lines.push(then_counting.line(
+            "analytics, backlog, SQLite",
+            "records/s",
+            "read, then its store alone",
+            Goal::None,
+        ));
         let each = [
             "a record of history",
             "a payment",

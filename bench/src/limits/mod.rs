@@ -2,5 +2,6 @@
 
 pub(crate) mod axum;
 pub(crate) mod consume;
+pub(crate) mod count;
 pub(crate) mod mails;
 pub(crate) mod rows;
