@@ -142,7 +142,7 @@ fn measure(arguments: Arguments) -> anyhow::Result<()> {
         testkit::process::shutdown_all().await;
         table
     })?;
-    println!("\n{}\n\n{table}", setting::describe());
+    println!("\n{table}");
     if let Some(folder) = arguments.plots {
         table.draw(&folder)?;
     }
@@ -153,7 +153,7 @@ fn measure(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 async fn all(plan: Plan, names: &[Name], kept: Option<&Kept>) -> anyhow::Result<Table> {
-    let mut table = Table::default();
+    let mut table = Table::new(setting::describe());
     let mut lab = None;
     for name in names {
         if let Some(found) = kept.and_then(|kept| kept.find(*name).transpose()) {

@@ -10,7 +10,6 @@ use crate::{
     figures::{Found, Name},
     plot::Plot,
     series::Series,
-    setting,
 };
 
 /// What a line has to reach.
@@ -115,12 +114,21 @@ impl Line {
 /// All figures of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
+    /// When, of what and where it is measured.
+    setting: String,
     lines: Vec<Line>,
     plots: Vec<Plot>,
     failures: Vec<(Name, String)>,
 }
 
 impl Table {
+    pub(crate) fn new(setting: String) -> Self {
+        Self {
+            setting,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn extend(&mut self, found: Found) {
         self.lines.extend(found.lines);
         self.plots.extend(found.plots);
@@ -151,7 +159,7 @@ impl Table {
         });
         let failures = self.failures.iter();
         json!({
-            "setting": setting::describe(),
+            "setting": self.setting,
             "lines": lines.collect::<Value>(),
             "plots": self.plots.iter().map(Plot::json).collect::<Value>(),
             "failures": failures
@@ -194,7 +202,7 @@ impl fmt::Display for Table {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
-        write!(f, "{drawn}")?;
+        write!(f, "{}\n\n{drawn}", self.setting)?;
         for (name, error) in &self.failures {
             write!(f, "\n{name:?} failed: {error}")?;
         }
