@@ -107,7 +107,7 @@ impl Service for Notifier {
             )),
             batch_max: section.within(
                 "BATCH_MAX",
-                "200",
+                "100",
                 1..=5_000,
                 "most records in one transaction",
             ),

@@ -22,7 +22,7 @@ use crate::{
 /// No backlog here takes longer.
 const LONGEST: Duration = Duration::from_secs(600);
 /// Mails that were sent and told of.
-pub(super) const MAILS_DONE: &str =
+const MAILS_DONE: &str =
     "SELECT (SELECT count(*) FROM notifications) - (SELECT count(*) FROM outbox)";
 /// How often is looked.
 const LOOK: Duration = Duration::from_millis(20);
@@ -76,23 +76,32 @@ struct Rates {
 }
 
 impl Rates {
+    /// History's turn, which would be over too soon with as many orders as the others'.
+    async fn history(&mut self, lab: &Lab, orders: i64) -> anyhow::Result<()> {
+        let mut mesh = Mesh::prepare(lab, &[]).await?;
+        let topic = mesh.kafka()?.topic("orders.v1");
+        let brokers = lab.kafka.bootstrap_servers();
+        let rate = orders::fill(brokers.clone(), topic.clone(), orders).await?;
+        self.producing.push(rate);
+        self.reading
+            .push(consume::rate(brokers, vec![topic], orders).await?);
+        self.history.limit.push(rows::history(lab, orders).await?);
+        let rows = "SELECT count(*) FROM orders";
+        let (rate, costs) = records(lab, &mut mesh, "history", rows, orders).await?;
+        self.history.ours.push(rate);
+        self.costs[0].push(costs);
+        mesh.end_all().await
+    }
+
     async fn round(&mut self, lab: &Lab, orders: i64) -> anyhow::Result<()> {
+        self.history(lab, orders * 4).await?;
         let mut mesh = Mesh::prepare(lab, &[("PAYMENTS__PROVIDER_LATENCY", "0ms")]).await?;
         let kafka = mesh.kafka()?;
         let topics = ["orders.v1", "payments.v1", "notifications.v1"].map(|name| kafka.topic(name));
         let brokers = lab.kafka.bootstrap_servers();
-        self.producing
-            .push(orders::fill(brokers.clone(), topics[0].clone(), orders).await?);
-        self.reading
-            .push(consume::rate(brokers.clone(), vec![topics[0].clone()], orders).await?);
+        orders::fill(brokers.clone(), topics[0].clone(), orders).await?;
 
-        self.history.limit.push(rows::history(lab, orders).await?);
-        let [of_history, of_payments, of_notifier, of_analytics] = &mut self.costs;
-        let rows = "SELECT count(*) FROM orders";
-        let (rate, costs) = records(lab, &mut mesh, "history", rows, orders).await?;
-        self.history.ours.push(rate);
-        of_history.push(costs);
-
+        let [_, of_payments, of_notifier, of_analytics] = &mut self.costs;
         self.payments.limit.push(rows::payments(lab, orders).await?);
         let rows = "SELECT count(*) FROM payments WHERE published_at IS NOT NULL";
         let (rate, costs) = records(lab, &mut mesh, "payments", rows, orders).await?;
@@ -328,7 +337,7 @@ async fn paced(all: i64, done: impl AsyncFn() -> anyhow::Result<i64>) -> anyhow:
 }
 
 /// Records that a service is done with, as its metrics tell.
-async fn settled(admin: &Rest) -> anyhow::Result<i64> {
+pub(super) async fn settled(admin: &Rest) -> anyhow::Result<i64> {
     let answer = admin.get("/metrics").await?;
     let text = String::from_utf8_lossy(&answer.body).into_owned();
     let lines = text

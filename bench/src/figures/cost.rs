@@ -2,86 +2,69 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::wait::until;
+use testkit::{rest::Rest, wait::until};
 
-use super::{Found, backlog, float};
+use super::{Found, backlog::settled, float};
 use crate::{
-    cpu,
     lab::Lab,
     mesh::Mesh,
     orders,
     plot::{Curve, Plot},
-    series::Series,
+    spent::{Cost, Costs, Meter},
     table::{Goal, Line},
 };
 
-/// Orders worked off for one measurement.
-const FURTHER: i64 = 10_000;
+/// Orders worked off for one measurement. A service's start and end are part of it.
+const FURTHER: i64 = 20_000;
 /// How much dearer an order may be with many in store.
 const DEARER: f64 = 1.10;
 const LONGEST: Duration = Duration::from_secs(3_600);
-/// In the order in which one makes the next one's records.
-const SERVICES: [(&str, &str, i64); 4] = [
-    ("history", "SELECT count(*) FROM orders", 1),
-    (
-        "payments",
-        "SELECT count(*) FROM payments WHERE published_at IS NOT NULL",
-        1,
-    ),
-    ("notifier", backlog::MAILS_DONE, 1),
-    ("analytics", "SELECT count(*) FROM inbox", 3),
+/// In the order in which one makes the next one's records, and how many it has of an
+/// order.
+const SERVICES: [(&str, i64); 4] = [
+    ("payments", 1),
+    ("history", 2),
+    ("notifier", 2),
+    ("analytics", 3),
 ];
 
 pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Found> {
     let few = lab.plan.of(2_000, 10_000);
     let sizes = sizes(few, lab.plan.of(20_000, lab.plan.store));
-    let mut curves: Vec<Curve> = SERVICES
-        .iter()
-        .map(|(service, _, _)| Curve {
-            name: (*service).to_owned(),
-            ..Curve::default()
-        })
-        .collect();
+    let mut curves = SERVICES.map(|(service, _)| Curve {
+        name: service.to_owned(),
+        ..Curve::default()
+    });
     let mut found = Found::default();
     let mut large = Store::new(lab).await?;
     for size in sizes {
-        let mut small = Store::new(lab).await?;
-        small.work_off(few).await?;
         large.work_off(size - large.orders).await?;
-        let (mut of_few, mut of_many) = (costs(), costs());
+        let (mut of_few, mut of_many) = Default::default();
         for _ in 0..lab.plan.rounds {
-            for (store, costs) in [(&mut small, &mut of_few), (&mut large, &mut of_many)] {
-                for (cost, spent) in costs.iter_mut().zip(store.work_off(FURTHER).await?) {
-                    cost.push(spent);
-                }
-            }
+            let mut small = Store::new(lab).await?;
+            small.work_off(few).await?;
+            push(&mut of_few, small.work_off(FURTHER).await?);
+            push(&mut of_many, large.work_off(FURTHER).await?);
         }
-        found.lines.clear();
-        for (number, (few_cost, many_cost)) in of_few.into_iter().zip(of_many).enumerate() {
-            let (service, _, _) = SERVICES[number];
+        for (number, (service, _)) in SERVICES.iter().enumerate() {
+            let (beside, cost) = (of_few[number].of(service), of_many[number].of(service));
             println!(
                 "  {service}, {size} in store: {:.1} µs, beside {:.1} µs",
-                many_cost.median(),
-                few_cost.median()
+                cost.median(),
+                beside.median()
             );
-            curves[number]
-                .points
-                .push((float(size), many_cost.median()));
-            found.lines.push(Line {
-                what: format!("{service}, CPU of an order, {size} in store"),
-                unit: "µs".into(),
-                ours: many_cost,
-                other: Some((format!("{few} in store"), few_cost)),
-                goal: Goal::RatioAtMost(DEARER),
-            });
+            let point = (float(size), cost.median());
+            curves[number].points.push(point);
         }
+        // Those of the last size count.
+        found.lines = lines(few, &of_few, size, &of_many);
     }
     found.plots.push(Plot {
         name: "cost".into(),
         title: "CPU time of an order in each service".into(),
         across: "orders in store".into(),
         up: "µs".into(),
-        curves,
+        curves: curves.into(),
     });
     Ok(found)
 }
@@ -96,8 +79,33 @@ fn sizes(few: i64, most: i64) -> Vec<i64> {
     sizes
 }
 
-fn costs() -> Vec<Series> {
-    SERVICES.iter().map(|_| Series::default()).collect()
+/// What an order cost while each service was at work.
+type ByService<T> = [T; SERVICES.len()];
+
+fn push(costs: &mut ByService<Costs>, more: ByService<Vec<Cost>>) {
+    for (costs, more) in costs.iter_mut().zip(more) {
+        costs.push(more);
+    }
+}
+
+/// A line for each service, and one for what its statements cost the database.
+fn lines(few: i64, of_few: &ByService<Costs>, many: i64, of_many: &ByService<Costs>) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for ((service, _), (of_few, of_many)) in SERVICES.iter().zip(of_few.iter().zip(of_many)) {
+        for (part, goal) in [
+            (*service, Goal::RatioAtMost(DEARER)),
+            ("PostgreSQL", Goal::None),
+        ] {
+            lines.push(Line {
+                what: format!("{service}, CPU of an order, {part}, {many} in store"),
+                unit: "µs".into(),
+                ours: of_many.of(part),
+                other: Some((format!("{few} in store"), of_few.of(part))),
+                goal,
+            });
+        }
+    }
+    lines
 }
 
 /// A system, and how many orders it has seen.
@@ -116,32 +124,48 @@ impl<'lab> Store<'lab> {
         })
     }
 
-    /// Lets each service in turn work off so many orders more; gives what each
-    /// spent on one, in microseconds of CPU time.
-    async fn work_off(&mut self, more: i64) -> anyhow::Result<Vec<f64>> {
-        self.orders += more;
-        let mut costs = Vec::new();
+    /// Lets each service in turn work off so many orders more; gives what an order
+    /// cost it, and the others meanwhile.
+    async fn work_off(&mut self, more: i64) -> anyhow::Result<ByService<Vec<Cost>>> {
+        let mut costs = ByService::default();
         let topic = self.mesh.kafka()?.topic("orders.v1");
         orders::fill(self.lab.kafka.bootstrap_servers(), topic, more).await?;
-        for (service, sql, rows) in SERVICES {
-            let begin = Instant::now();
+        for ((service, records), costs) in SERVICES.into_iter().zip(&mut costs) {
+            let meter = Meter::start(self.lab).await?;
             self.mesh.begin(service).await?;
-            let all = self.orders * rows;
-            let id = self.mesh.id(service);
-            until(service, LONGEST, async || {
-                // Counting millions of rows takes the database's time.
-                let pause = begin.elapsed() / 20;
-                tokio::time::sleep(pause.min(Duration::from_secs(5))).await;
-                let done = self.mesh.count(service, sql).await?;
-                anyhow::ensure!(done >= all, "{done} of {all}");
-                anyhow::Ok(())
-            })
-            .await?;
-            costs.push(cpu::time(id)?.as_secs_f64() * 1e6 / float(more));
+            let meter = meter.and_all_of(service, self.mesh.id(service));
+            self.until_done(service, more * records, more).await?;
+            *costs = meter.on_each(float(more))?;
             self.mesh.end(service).await?;
             self.lab.forget();
         }
+        self.orders += more;
         Ok(costs)
+    }
+
+    /// Waits until a service is done with so many records, and notifier with so many
+    /// mails.
+    async fn until_done(
+        &self,
+        service: &'static str,
+        records: i64,
+        mails: i64,
+    ) -> anyhow::Result<()> {
+        let begin = Instant::now();
+        let admin = Rest::new(&self.mesh.addresses.admin(service));
+        until(service, LONGEST, async || {
+            // Being asked takes a service's time, too.
+            let pause = begin.elapsed() / 20;
+            tokio::time::sleep(pause.min(Duration::from_secs(5))).await;
+            let done = settled(&admin).await?;
+            anyhow::ensure!(done >= records, "{done} of {records} records");
+            if service == "notifier" {
+                let sent = i64::try_from(self.lab.smtp.count())?;
+                anyhow::ensure!(sent >= mails, "{sent} of {mails} mails");
+            }
+            anyhow::Ok(())
+        })
+        .await
     }
 }
 

@@ -45,10 +45,16 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
     let mut memory = SERVICES.map(|_| Vec::new());
     let begin = Instant::now();
     let mut ticks = tokio::time::interval(sample);
+    let mut told = 0;
     while begin.elapsed() < time {
         ticks.tick().await;
         for (samples, id) in memory.iter_mut().zip(ids) {
             samples.push(cpu::memory(id)?.0);
+        }
+        let minute = begin.elapsed().as_secs() / 60;
+        if minute > told {
+            told = minute;
+            tell(minute, &memory);
         }
         // The sinks' own memory is not what is looked at.
         lab.forget();
@@ -61,6 +67,16 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
         .zip(&memory)
         .map(|(service, samples)| line(service, samples, report.accepted()))
         .collect())
+}
+
+/// Says what each service holds now.
+fn tell(minute: u64, memory: &[Vec<f64>]) {
+    let each: Vec<String> = SERVICES
+        .iter()
+        .zip(memory)
+        .filter_map(|(service, samples)| Some(format!("{service} {:.1}", samples.last()?)))
+        .collect();
+    println!("  after {minute} min: {} MB", each.join(", "));
 }
 
 /// The last third over the one before.
