@@ -204,8 +204,10 @@ impl Rates {
                 ours: pair.ours.clone(),
                 limit: parts,
             };
-            // What guards against a change for the worse has to be within reach.
-            let (one, together) = plan.of((Goal::None, seven_tenths), (seven_tenths, Goal::None));
+            // What guards against a change for the worse has to be within reach, of a small
+            // backlog and on any machine.
+            let in_short = (Goal::None, Goal::RatioAtLeast(0.5));
+            let (one, together) = plan.of(in_short, (seven_tenths, Goal::None));
             lines.push(pair.line(what, unit, limit, one));
             lines.push(all.line(what, unit, named, together));
         }
