@@ -18,6 +18,8 @@ use rdkafka::{
     producer::{BaseProducer, BaseRecord, Producer as _},
 };
 
+use crate::series::float;
+
 /// Users and products of the backlog.
 const USERS: i64 = 10_000;
 const PRODUCTS: i64 = 500;
@@ -106,7 +108,5 @@ fn fill_now(brokers: &str, topic: &str, orders: i64) -> anyhow::Result<f64> {
         producer.poll(Duration::ZERO);
     }
     producer.flush(FLUSH)?;
-    // Far below 2^52.
-    #[allow(clippy::cast_precision_loss)]
-    Ok((orders - unmeasured) as f64 / begin.elapsed().as_secs_f64())
+    Ok(float(orders - unmeasured) / begin.elapsed().as_secs_f64())
 }

@@ -2,6 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+/// A count as a sample. Counts here are far below 2^52.
+#[allow(clippy::cast_precision_loss)]
+pub(crate) fn float(count: i64) -> f64 {
+    count as f64
+}
+
 /// What one contender came to, a number for each round.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Series(Vec<f64>);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     cpu,
     lab::Lab,
-    series::Series,
+    series::{Series, float},
     table::{Goal, Line},
 };
 
@@ -24,21 +24,16 @@ struct Part {
 impl Meter {
     /// Measures the broker and the database, from now on.
     pub(crate) async fn start(lab: &Lab) -> anyhow::Result<Self> {
-        let mut parts = Vec::new();
+        let mut meter = Self(Vec::new());
         for broker in lab.kafka.brokers() {
-            parts.push(("Kafka", broker.process_id().await?));
+            meter = meter.and("Kafka", broker.process_id().await?)?;
         }
-        parts.push(("PostgreSQL", lab.postgres.process_id().await?));
-        let parts = parts.into_iter().map(|(name, id)| {
-            let before = cpu::time_with_children(id)?;
-            Ok(Part { name, id, before })
-        });
-        parts.collect::<anyhow::Result<_>>().map(Self)
+        meter.and("PostgreSQL", lab.postgres.process_id().await?)
     }
 
     /// And a process, from now on.
     pub(crate) fn and(mut self, name: &'static str, id: u32) -> anyhow::Result<Self> {
-        let before = cpu::time(id)?;
+        let before = cpu::time_with_children(id)?;
         self.0.push(Part { name, id, before });
         Ok(self)
     }
@@ -51,18 +46,18 @@ impl Meter {
     }
 
     /// What each part has spent on each of so many orders.
-    pub(crate) fn on_each(&self, orders: f64) -> anyhow::Result<Vec<Cost>> {
+    pub(crate) fn on_each(&self, orders: i64) -> anyhow::Result<Vec<Cost>> {
         let parts = self.0.iter().map(|part| {
             let now = cpu::time_with_children(part.id)?;
             let spent = now.saturating_sub(part.before);
-            Ok((part.name, spent.as_secs_f64() * 1e6 / orders))
+            Ok((part.name, spent.as_secs_f64() * 1e6 / float(orders)))
         });
         parts.collect()
     }
 }
 
 /// What an order cost in each part, round by round.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(crate) struct Costs(Vec<(&'static str, Series)>);
 
 impl Costs {
@@ -82,13 +77,14 @@ impl Costs {
     }
 
     /// A line for each part.
-    pub(crate) fn lines(self, what: &str) -> impl Iterator<Item = Line> {
-        self.0.into_iter().map(move |(part, ours)| Line {
+    pub(crate) fn lines(&self, what: &str) -> Vec<Line> {
+        let line = |(part, ours): &(&str, Series)| Line {
             what: format!("CPU of {what}, {part}"),
             unit: "µs".into(),
-            ours,
+            ours: ours.clone(),
             other: None,
             goal: Goal::None,
-        })
+        };
+        self.0.iter().map(line).collect()
     }
 }

@@ -7,14 +7,13 @@ use std::time::{Duration, Instant};
 
 use testkit::{rest::Rest, wait::until};
 
-use super::float;
 use crate::{
     Plan,
     lab::Lab,
     limits::{consume, count, mails, rows},
     mesh::Mesh,
     orders,
-    series::Series,
+    series::{Series, float},
     spent::{Cost, Costs, Meter},
     table::{Goal, Line},
 };
@@ -27,14 +26,29 @@ const MAILS_DONE: &str =
 /// How often is looked.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Ours and the limit's, records a second, round by round.
+/// Ours and the limit's, records a second, and what each of ours cost; round by round.
 #[derive(Default)]
 struct Pair {
     ours: Series,
     limit: Series,
+    costs: Costs,
 }
 
 impl Pair {
+    fn took(&mut self, (rate, costs): (f64, Vec<Cost>)) {
+        self.ours.push(rate);
+        self.costs.push(costs);
+    }
+
+    /// Ours beside another limit.
+    fn beside(&self, limit: Series) -> Self {
+        Self {
+            ours: self.ours.clone(),
+            limit,
+            costs: Costs::default(),
+        }
+    }
+
     fn line(self, what: &str, unit: &'static str, limit: &str, goal: Goal) -> Line {
         Line {
             what: what.to_owned(),
@@ -71,8 +85,6 @@ struct Rates {
     mailing: Series,
     /// What analytics' store gets through on SQLite.
     counting: Series,
-    /// What a record, or a mail, cost all parts, by service.
-    costs: [Costs; 4],
 }
 
 impl Rates {
@@ -87,9 +99,8 @@ impl Rates {
             .push(consume::rate(brokers, vec![topic], orders).await?);
         self.history.limit.push(rows::history(lab, orders).await?);
         let rows = "SELECT count(*) FROM orders";
-        let (rate, costs) = records(lab, &mut mesh, "history", rows, orders).await?;
-        self.history.ours.push(rate);
-        self.costs[0].push(costs);
+        let took = records(lab, &mut mesh, "history", rows, orders).await?;
+        self.history.took(took);
         mesh.end_all().await
     }
 
@@ -101,21 +112,18 @@ impl Rates {
         let brokers = lab.kafka.bootstrap_servers();
         orders::fill(brokers.clone(), topics[0].clone(), orders).await?;
 
-        let [_, of_payments, of_notifier, of_analytics] = &mut self.costs;
         self.payments.limit.push(rows::payments(lab, orders).await?);
         let rows = "SELECT count(*) FROM payments WHERE published_at IS NOT NULL";
-        let (rate, costs) = records(lab, &mut mesh, "payments", rows, orders).await?;
-        self.payments.ours.push(rate);
-        of_payments.push(costs);
+        let took = records(lab, &mut mesh, "payments", rows, orders).await?;
+        self.payments.took(took);
 
         lab.forget();
         let count = usize::try_from(orders)?;
         self.notifier.limit.push(mails::rate(lab, count).await?);
         self.mailing.push(rows::notifier(lab, orders).await?);
         lab.forget();
-        let (rate, costs) = mails_sent(lab, &mut mesh, orders).await?;
-        self.notifier.ours.push(rate);
-        of_notifier.push(costs);
+        let took = mails_sent(lab, &mut mesh, orders).await?;
+        self.notifier.took(took);
         lab.forget();
 
         // Orders, their payments, their mails.
@@ -125,9 +133,8 @@ impl Rates {
         self.embedded.limit.push(limit);
         self.counting.push(count::rate(lab, orders).await?);
         let rows = "SELECT count(*) FROM inbox";
-        let (rate, costs) = records(lab, &mut mesh, "analytics", rows, all).await?;
-        self.analytics.ours.push(rate);
-        of_analytics.push(costs);
+        let took = records(lab, &mut mesh, "analytics", rows, all).await?;
+        self.analytics.took(took);
         self.embedded.ours.push(on_sqlite(lab, &mesh, all).await?);
         mesh.end_all().await?;
         println!(
@@ -153,8 +160,16 @@ impl Rates {
             reading,
             mailing,
             counting,
-            costs,
         } = self;
+        let costs: Vec<Line> = [
+            ("a record of history", &history),
+            ("a payment", &payments),
+            ("a mail", &notifier),
+            ("an event in analytics", &analytics),
+        ]
+        .into_iter()
+        .flat_map(|(what, pair)| pair.costs.lines(&format!("{what}, backlog")))
+        .collect();
         let seven_tenths = Goal::RatioAtLeast(0.7);
         let rows = "the same bulk insert";
         let statements = "the same statements without Kafka";
@@ -166,10 +181,7 @@ impl Rates {
         // Payments are read as well as orders.
         let then_mails = reading.after(&reading).after(&mailing);
         let then_mails = then_mails.after(&notifier.limit).after(&producing);
-        let then_counting = Pair {
-            ours: embedded.ours.clone(),
-            limit: embedded.limit.after(&counting),
-        };
+        let then_counting = embedded.beside(embedded.limit.after(&counting));
         let mut lines = vec![
             alone("limit: encode and produce, one thread", producing),
             alone("limit: consume and decode, one thread", reading),
@@ -200,10 +212,7 @@ impl Rates {
                 "read, then its statements, then the mails, then produce",
             ),
         ] {
-            let all = Pair {
-                ours: pair.ours.clone(),
-                limit: parts,
-            };
+            let all = pair.beside(parts);
             // What guards against a change for the worse has to be within reach, of a small
             // backlog and on any machine.
             let in_short = (Goal::None, Goal::RatioAtLeast(0.5));
@@ -232,15 +241,7 @@ impl Rates {
             "read, then its store alone",
             Goal::None,
         ));
-        let each = [
-            "a record of history",
-            "a payment",
-            "a mail",
-            "an event in analytics",
-        ];
-        for (costs, what) in costs.into_iter().zip(each) {
-            lines.extend(costs.lines(&format!("{what}, backlog")));
-        }
+        lines.extend(costs);
         lines
     }
 }
@@ -274,7 +275,7 @@ async fn records(
     let meter = meter.and_all_of(service, mesh.id(service));
     let admin = Rest::new(&mesh.addresses.admin(service));
     let rate = paced(all, async || settled(&admin).await).await?;
-    let costs = meter.on_each(float(all))?;
+    let costs = meter.on_each(all)?;
     let rows = mesh.count(service, sql).await?;
     anyhow::ensure!(rows == all, "{service} has {rows} rows of {all}");
     mesh.end(service).await?;
@@ -313,7 +314,7 @@ async fn mails_sent(
         anyhow::Ok(())
     })
     .await?;
-    let costs = meter.on_each(float(mails))?;
+    let costs = meter.on_each(mails)?;
     mesh.end("notifier").await?;
     Ok((rate, costs))
 }

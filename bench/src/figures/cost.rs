@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use testkit::{rest::Rest, wait::until};
 
-use super::{Found, backlog::settled, float};
+use super::{Found, backlog::settled};
 use crate::{
     lab::Lab,
     mesh::Mesh,
     orders,
     plot::{Curve, Plot},
+    series::float,
     spent::{Cost, Costs, Meter},
     table::{Goal, Line},
 };
@@ -135,7 +136,7 @@ impl<'lab> Store<'lab> {
             self.mesh.begin(service).await?;
             let meter = meter.and_all_of(service, self.mesh.id(service));
             self.until_done(service, more * records, more).await?;
-            *costs = meter.on_each(float(more))?;
+            *costs = meter.on_each(more)?;
             self.mesh.end(service).await?;
             self.lab.forget();
         }

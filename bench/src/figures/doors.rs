@@ -10,7 +10,6 @@ use chassis::kafka::{TopicSpec, ensure_topics};
 use ordermesh::load::{self, Door, Mode, Options, Outcome, Report};
 use testkit::{ports, process::Spec};
 
-use super::float;
 use crate::{
     lab::Lab,
     mesh::Mesh,
@@ -22,6 +21,8 @@ use crate::{
 
 /// Unmeasured at the beginning of each turn: connections open, compilers warm up.
 const WARM_UP: Duration = Duration::from_secs(1);
+/// How long a schedule's rate grows.
+pub(super) const RAMP: Duration = Duration::from_secs(1);
 /// The peers' own topics.
 const EXPRESS: &str = "peer.express";
 const LIMIT: &str = "peer.limit";
@@ -99,8 +100,8 @@ impl<'peers> Turn<'peers> {
                 warm_up(address, door, callers).await?;
                 let meter = Meter::start(lab).await?.and("gateway", id)?;
                 let report = load::run(options(address, door, callers, time), |_| {}).await?;
-                let orders = float(i64::try_from(report.accepted())?);
-                Ok((report, meter.on_each(orders)?))
+                let costs = meter.on_each(i64::try_from(report.accepted())?)?;
+                Ok((report, costs))
             }
             Server::Theirs(peer) => {
                 peer.wake()?;
@@ -150,6 +151,21 @@ pub(super) async fn flat_out(
 ) -> anyhow::Result<Report> {
     warm_up(address, door, callers).await?;
     load::run(options(address, door, callers, time), |_| {}).await
+}
+
+/// Orders on a schedule, whatever becomes of them, after the rate has grown for so long.
+pub(super) async fn steady(
+    address: &str,
+    rate: u32,
+    time: Duration,
+    ramp: Duration,
+) -> anyhow::Result<Report> {
+    let options = Options {
+        target: address.to_owned(),
+        duration: time,
+        ..Options::new(Door::Rest, Mode::Open { rate, ramp })
+    };
+    load::run(options, |_| {}).await
 }
 
 async fn warm_up(address: &str, door: Door, callers: Callers) -> anyhow::Result<()> {
@@ -340,7 +356,7 @@ impl Turns<'_> {
                 Goal::None,
             ),
         ];
-        let costs = ours(512).map(|turn| turn.costs.clone().lines("an order by REST"));
+        let costs = ours(512).map(|turn| turn.costs.lines("an order by REST"));
         let costs = costs.into_iter().flatten();
         lines.into_iter().flatten().chain(costs).collect()
     }

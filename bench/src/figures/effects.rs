@@ -9,20 +9,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ordermesh::load::{self, Door, Mode, Options, Report};
+use ordermesh::load::Door;
 use testkit::{services::SERVICES, wait::until};
 use uuid::Uuid;
 
 use super::{
     Found,
-    doors::{flat_out, rest},
-    float,
+    doors::{RAMP, flat_out, rest, steady},
 };
 use crate::{
     lab::Lab,
     mesh::Mesh,
     plot::{Curve, Plot},
-    series::Series,
+    series::{Series, float},
     spent::{Costs, Meter},
     table::{Goal, Line},
 };
@@ -56,9 +55,9 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Found> {
         for service in SERVICES {
             meter = meter.and(service, mesh.id(service))?;
         }
-        let report = steady(&door, rate, lab.plan.turn).await?;
+        let report = steady(&door, rate, lab.plan.turn, RAMP).await?;
         // Looking whether all is settled costs the database more than all orders do.
-        costs.push(meter.on_each(float(i64::try_from(report.accepted())?))?);
+        costs.push(meter.on_each(i64::try_from(report.accepted())?)?);
         until_settled(&mesh).await?;
         let time = percentile(&times(&mesh, from).await?, 99)?;
         println!("  peak {peak:.0} orders/s; at half of it all effects within {time:.1} ms (p99)");
@@ -99,7 +98,7 @@ async fn by_rate(lab: &Lab) -> anyhow::Result<Plot> {
     let (mut p99, mut p50) = (Vec::new(), Vec::new());
     for rate in RATES {
         let from = last_placed(&mesh).await?;
-        steady(&door, rate, lab.plan.turn * 2).await?;
+        steady(&door, rate, lab.plan.turn * 2, RAMP).await?;
         until_settled(&mesh).await?;
         let times = times(&mesh, from).await?;
         let (half, most) = (percentile(&times, 50)?, percentile(&times, 99)?);
@@ -124,22 +123,6 @@ async fn by_rate(lab: &Lab) -> anyhow::Result<Plot> {
             curve("p50", true, p50),
         ],
     })
-}
-
-/// Orders on a schedule.
-async fn steady(door: &str, rate: u32, time: Duration) -> anyhow::Result<Report> {
-    let options = Options {
-        target: door.to_owned(),
-        duration: time,
-        ..Options::new(
-            Door::Rest,
-            Mode::Open {
-                rate,
-                ramp: Duration::from_secs(1),
-            },
-        )
-    };
-    load::run(options, |_| {}).await
 }
 
 /// When the last order was placed that history has.

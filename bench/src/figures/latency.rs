@@ -1,14 +1,11 @@
 //! How long one waits at which rate: orders come on a schedule that no slow answer
 //! can hold back, more of them in each step, until a contender no longer keeps up.
 
-use std::time::Duration;
-
 use chassis::kafka::{TopicSpec, ensure_topics};
-use ordermesh::load::{self, Door, Mode, Options, Report};
 
 use super::{
     Found,
-    doors::{limit_with_kafka, millis},
+    doors::{RAMP, limit_with_kafka, millis, steady},
 };
 use crate::{
     lab::Lab,
@@ -21,7 +18,6 @@ use crate::{
 const RATES: [u32; 10] = [
     250, 500, 1_000, 2_000, 3_000, 4_500, 7_000, 10_000, 14_000, 20_000,
 ];
-const CONNECTIONS: u32 = 256;
 /// Who answers less than this part of what is offered does not keep up.
 const KEEPS_UP: f64 = 0.95;
 const EXPRESS: &str = "peer.express.latency";
@@ -80,7 +76,7 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Found> {
 async fn waiting(lab: &Lab, name: &str, address: &str) -> anyhow::Result<[Curve; 2]> {
     let (mut p99, mut p50) = (Vec::new(), Vec::new());
     for rate in RATES {
-        let report = at(address, rate, lab.plan.turn * 2).await?;
+        let report = steady(address, rate, lab.plan.turn * 2, RAMP).await?;
         let keeps_up = report.accepted_per_second() >= f64::from(rate) * KEEPS_UP;
         println!(
             "  {name:<28} {rate:>6} /s: {:>8.0} /s, p50 {:>8.2} ms, p99 {:>8.2} ms",
@@ -106,20 +102,4 @@ async fn waiting(lab: &Lab, name: &str, address: &str) -> anyhow::Result<[Curve;
             points: p50,
         },
     ])
-}
-
-async fn at(address: &str, rate: u32, time: Duration) -> anyhow::Result<Report> {
-    let options = Options {
-        target: address.to_owned(),
-        duration: time,
-        connections: Some(CONNECTIONS),
-        ..Options::new(
-            Door::Rest,
-            Mode::Open {
-                rate,
-                ramp: Duration::from_secs(1),
-            },
-        )
-    };
-    load::run(options, |_| {}).await
 }

@@ -89,9 +89,3 @@ pub(crate) async fn measure(name: Name, lab: &Lab) -> anyhow::Result<Found> {
     };
     Ok(lines?.into())
 }
-
-/// Counts here are far below 2^52.
-#[allow(clippy::cast_precision_loss)]
-fn float(count: i64) -> f64 {
-    count as f64
-}

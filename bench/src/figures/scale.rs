@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use testkit::{ports, wait::until};
 
-use super::float;
 use crate::{
     cpu,
     lab::Lab,
     mesh::{Mesh, STOP},
     orders,
-    series::Series,
+    series::{Series, float},
     table::{Goal, Line},
 };
 

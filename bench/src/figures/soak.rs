@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use ordermesh::load::{self, Door, Mode, Options};
 use testkit::services::SERVICES;
 
+use super::doors::steady;
 use crate::{
     cpu,
     lab::Lab,
@@ -29,18 +29,8 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
         .plan
         .of(Duration::from_secs(30), Duration::from_mins(30));
     let sample = SAMPLE.min(time / 30);
-    let options = Options {
-        target: mesh.addresses.rest().to_owned(),
-        duration: time,
-        ..Options::new(
-            Door::Rest,
-            Mode::Open {
-                rate: RATE,
-                ramp: Duration::ZERO,
-            },
-        )
-    };
-    let loading = tokio::spawn(load::run(options, |_| {}));
+    let door = mesh.addresses.rest().to_owned();
+    let loading = tokio::spawn(async move { steady(&door, RATE, time, Duration::ZERO).await });
     let ids = SERVICES.map(|service| mesh.id(service));
     let mut memory = SERVICES.map(|_| Vec::new());
     let begin = Instant::now();

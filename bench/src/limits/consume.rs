@@ -13,6 +13,8 @@ use rdkafka::{
     metadata::MetadataTopic,
 };
 
+use crate::series::float;
+
 /// Nothing came for so long: something is wrong.
 const SILENCE: Duration = Duration::from_secs(20);
 
@@ -50,9 +52,7 @@ fn read(brokers: &str, topics: &[String], records: i64) -> anyhow::Result<f64> {
         count += 1;
     }
     let seconds = begin.map_or(f64::NAN, |begin| begin.elapsed().as_secs_f64());
-    // Far below 2^52.
-    #[allow(clippy::cast_precision_loss)]
-    Ok(count as f64 / seconds)
+    Ok(float(count) / seconds)
 }
 
 fn decode(record: &BorrowedMessage<'_>) -> anyhow::Result<()> {

@@ -18,7 +18,7 @@ use proto::{
 };
 use uuid::Uuid;
 
-use crate::{lab::Lab, orders};
+use crate::{lab::Lab, orders, series::float};
 
 /// Events a second: so many orders, their payments and their mails.
 pub(crate) async fn rate(lab: &Lab, orders: i64) -> anyhow::Result<f64> {
@@ -39,9 +39,7 @@ pub(crate) async fn rate(lab: &Lab, orders: i64) -> anyhow::Result<f64> {
     }
     let seconds = begin.elapsed().as_secs_f64();
     anyhow::ensure!(new == facts.len(), "{new} of {}", facts.len());
-    // Far below 2^52.
-    #[allow(clippy::cast_precision_loss)]
-    Ok(new as f64 / seconds)
+    Ok(float(i64::try_from(new)?) / seconds)
 }
 
 fn facts(orders: i64) -> anyhow::Result<Vec<Arc<Fact>>> {

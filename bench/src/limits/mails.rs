@@ -13,7 +13,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::lab::Lab;
+use crate::{lab::Lab, series::float};
 
 /// Notifier's own: `SENDS_AT_ONCE` in each of its two rounds.
 const CONNECTIONS: usize = 64;
@@ -27,9 +27,7 @@ pub(crate) async fn rate(lab: &Lab, mails: usize) -> anyhow::Result<f64> {
     let sending = (0..CONNECTIONS).map(|_| send(lab.smtp.address(), &next, mails));
     futures::future::try_join_all(sending).await?;
     let seconds = begin.elapsed().as_secs_f64();
-    // Far below 2^52.
-    #[allow(clippy::cast_precision_loss)]
-    Ok(mails as f64 / seconds)
+    Ok(float(i64::try_from(mails)?) / seconds)
 }
 
 async fn send(server: SocketAddr, next: &AtomicUsize, mails: usize) -> anyhow::Result<()> {

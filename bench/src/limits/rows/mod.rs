@@ -18,7 +18,7 @@ use testkit::postgres::Client;
 use tokio_postgres::Statement;
 use uuid::Uuid;
 
-use crate::lab::Lab;
+use crate::{lab::Lab, series::float};
 
 pub(crate) use self::{
     history::rate as history, notifier::rate as notifier, payments::rate as payments,
@@ -107,7 +107,5 @@ async fn flat_out(
         anyhow::Ok(())
     });
     futures::future::try_join_all(working).await?;
-    // Far below 2^52.
-    #[allow(clippy::cast_precision_loss)]
-    Ok(rows as f64 / begin.elapsed().as_secs_f64())
+    Ok(float(rows) / begin.elapsed().as_secs_f64())
 }
