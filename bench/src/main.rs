@@ -56,7 +56,7 @@ struct Arguments {
     #[arg(long)]
     quick: bool,
     /// How many orders are in store for the cost of an order among many.
-    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(i64).range(1..=100_000_000))]
+    #[arg(long, default_value_t = 5_000_000, value_parser = clap::value_parser!(i64).range(1..=100_000_000))]
     store: i64,
     /// Draws the curves into this folder, as SVG.
     #[arg(long, value_name = "FOLDER")]

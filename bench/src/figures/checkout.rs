@@ -20,6 +20,8 @@ use crate::{
 
 /// The demo's payment.
 const PAYMENT: Duration = Duration::from_secs(3);
+/// Some thousand answers. Each is an order whose payment is waited for afterwards.
+const TURN: Duration = Duration::from_secs(1);
 /// Few buyers, as nobody is to wait for anything but the payment.
 const BUYERS: u32 = 8;
 /// So few that none waits for another.
@@ -39,7 +41,7 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
     // Long enough for a few payments one after the other.
     let turn = lab.plan.turn.max(PAYMENT * 3);
     for _ in 0..lab.plan.rounds {
-        let answers = flat_out(&door, Door::Rest, rest(BUYERS), lab.plan.turn).await?;
+        let answers = flat_out(&door, Door::Rest, rest(BUYERS), TURN).await?;
         ours.push(millis(&answers, 50.0));
         let answers = flat_out(&sequential.address, Door::Rest, rest(BUYERS), turn).await?;
         theirs.push(millis(&answers, 50.0));

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Orders worked off for one measurement. A service's start and end are part of it.
-const FURTHER: i64 = 20_000;
+const FURTHER: i64 = 40_000;
 /// How much dearer an order may be with many in store.
 const DEARER: f64 = 1.10;
 const LONGEST: Duration = Duration::from_secs(3_600);

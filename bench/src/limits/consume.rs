@@ -17,8 +17,12 @@ use crate::series::float;
 
 /// Nothing came for so long: something is wrong.
 const SILENCE: Duration = Duration::from_secs(20);
+/// Topics that hold less are read several times: what is under way when a reading
+/// begins and ends is then a small part of it.
+const ENOUGH: i64 = 1_000_000;
 
-/// Reads so many records of topics and decodes them; gives records a second.
+/// Reads all records of topics, of which there are so many, and decodes them; gives
+/// records a second.
 pub(crate) async fn rate(
     brokers: String,
     topics: Vec<String>,
@@ -32,27 +36,42 @@ fn read(brokers: &str, topics: &[String], records: i64) -> anyhow::Result<f64> {
         .set("bootstrap.servers", brokers)
         .set("group.id", "limit")
         .set("enable.auto.commit", "false")
+        // With the default of a second the reader waits whenever it was slower than
+        // what fetches for it.
+        .set("fetch.queue.backoff.ms", "10")
         .create()?;
     let mut all = TopicPartitionList::new();
     for topic in topics {
         let metadata = consumer.fetch_metadata(Some(topic), SILENCE)?;
         for partition in metadata.topics().iter().flat_map(MetadataTopic::partitions) {
-            all.add_partition_offset(topic, partition.id(), Offset::Beginning)?;
+            all.add_partition_offset(topic, partition.id(), Offset::Offset(0))?;
         }
     }
-    consumer.assign(&all)?;
-    let mut begin = None;
-    let mut count = 0_i64;
-    while count < records {
+    // The first connects, and is not measured.
+    read_once(&consumer, &all, records)?;
+    let (mut count, begin) = (0, Instant::now());
+    while count < ENOUGH {
+        read_once(&consumer, &all, records)?;
+        count += records;
+    }
+    Ok(float(count) / begin.elapsed().as_secs_f64())
+}
+
+fn read_once(
+    consumer: &BaseConsumer,
+    all: &TopicPartitionList,
+    records: i64,
+) -> anyhow::Result<()> {
+    consumer.assign(all)?;
+    for count in 0..records {
         let record = consumer.poll(SILENCE);
         let record =
             record.ok_or_else(|| anyhow::anyhow!("{count} of {records} records came"))??;
-        begin.get_or_insert_with(Instant::now);
         decode(&record)?;
-        count += 1;
     }
-    let seconds = begin.map_or(f64::NAN, |begin| begin.elapsed().as_secs_f64());
-    Ok(float(count) / seconds)
+    // What it goes on to fetch belongs to no reading.
+    consumer.unassign()?;
+    Ok(())
 }
 
 fn decode(record: &BorrowedMessage<'_>) -> anyhow::Result<()> {

@@ -7,7 +7,8 @@
 //! it began, waits with all others who do, and one of them takes them all.
 //!
 //! A batch that is full by itself gains nothing by waiting: it goes at once, beside
-//! others.
+//! others. What is a quarter full gains little: it waits for no moment, only for the
+//! one that runs, so a backlog is worked on without pauses.
 //!
 //! Invariant: a caller is answered once the transaction with its items is committed,
 //! or with why it was not; items of one caller are never split. What if whoever runs
@@ -38,8 +39,8 @@ pub struct Together<Item, Answer> {
     queue: Mutex<Queue<Item, Answer>>,
     /// Its holder begins what comes next, not before this moment.
     turn: Turn<Instant>,
-    /// A full transaction waits.
-    full: Notify,
+    /// What waits is enough to begin with.
+    enough: Notify,
     full_weight: usize,
     gather: Duration,
 }
@@ -73,8 +74,8 @@ where
 {
     /// Items of so much weight make a transaction that is full; each weighs what its
     /// caller says. `gather` is the time from the beginning of one transaction to the
-    /// next that is not full: it bounds how many there are a second, and how long one
-    /// waits for others.
+    /// next that is not a quarter full: it bounds how many small ones there are a
+    /// second, and how long one waits for others.
     pub fn new(full_weight: usize, gather: Duration) -> Self {
         Self {
             queue: Mutex::new(Queue {
@@ -82,7 +83,7 @@ where
                 next: 0,
             }),
             turn: Turn::new(Instant::now()),
-            full: Notify::new(),
+            enough: Notify::new(),
             full_weight,
             gather,
         }
@@ -138,8 +139,8 @@ where
             weight,
             caller,
         });
-        if queue.weight() >= self.full_weight {
-            self.full.notify_one();
+        if queue.weight() >= self.enough_weight() {
+            self.enough.notify_one();
         }
         (name, answer)
     }
@@ -150,14 +151,18 @@ where
         queue.members.iter().any(|member| member.name == name)
     }
 
-    /// Waits for the moment, or until a full transaction waits.
+    /// Waits for the moment, or until enough waits.
     async fn due(&self, moment: Instant) {
-        while Instant::now() < moment && self.queue().weight() < self.full_weight {
+        while Instant::now() < moment && self.queue().weight() < self.enough_weight() {
             tokio::select! {
                 () = sleep_until(moment) => {}
-                () = self.full.notified() => {}
+                () = self.enough.notified() => {}
             }
         }
+    }
+
+    fn enough_weight(&self) -> usize {
+        self.full_weight.div_ceil(4)
     }
 
     /// Takes those who wait longest, as many as make one transaction, and one at
@@ -311,6 +316,27 @@ mod tests {
             assert_eq!(answer.await.unwrap(), [14]);
             assert_eq!(begin.elapsed() >= gather, has_waited);
         }
+    }
+
+    #[tokio::test]
+    async fn a_quarter_of_a_full_one_waits_for_no_moment() {
+        // Longer than any test may take.
+        let together = Together::new(FULL, Duration::from_secs(600));
+        let quarter: Vec<u32> = (0..25).collect();
+        for items in [&[7][..], &quarter] {
+            let work = async |items: Vec<u32>| twice(&items);
+            let answer = together.run(items.to_vec(), items.len(), work);
+            let answer = tokio::time::timeout(Duration::from_secs(30), answer).await;
+            assert_eq!(answer.unwrap().unwrap(), twice(items).unwrap());
+        }
+        // As do several, when the last of them comes.
+        let few = |items: &[u32]| {
+            let items = items.to_vec();
+            together.run(items, 13, async |items: Vec<u32>| twice(&items))
+        };
+        let both = async { tokio::join!(few(&[1]), few(&[2])) };
+        let both = tokio::time::timeout(Duration::from_secs(30), both).await;
+        assert!(both.is_ok());
     }
 
     #[tokio::test]

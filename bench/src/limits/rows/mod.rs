@@ -10,15 +10,12 @@ use std::{
     time::Instant,
 };
 
-use proto::{
-    id::{OrderId, PaymentId},
-    time::UnixMicros,
-};
+use proto::{event::PlacedOrder, id::PaymentId};
 use testkit::postgres::Client;
 use tokio_postgres::Statement;
 use uuid::Uuid;
 
-use crate::{lab::Lab, series::float};
+use crate::{lab::Lab, orders, series::float};
 
 pub(crate) use self::{
     history::rate as history, notifier::rate as notifier, payments::rate as payments,
@@ -26,10 +23,14 @@ pub(crate) use self::{
 
 /// The services' own (`DATABASE_POOL`).
 const CONNECTIONS: usize = 8;
+/// Of `orders.v1`.
+const PARTITIONS: usize = 12;
 /// A service's connections plan each execution anew (`chassis::db`).
 const SESSION: &str = "SET plan_cache_mode = force_custom_plan";
 
-/// A batch of orders, made before the clock runs.
+/// A batch of orders of one partition, made before the clock runs: the rows that a
+/// service makes of [`orders::fill`], in the order in which it gets them.
+#[derive(Default)]
 struct Rows {
     orders: Vec<Uuid>,
     /// In their order, as payments writes them.
@@ -43,22 +44,35 @@ struct Rows {
 }
 
 impl Rows {
-    fn new(first: i64, count: i64) -> Self {
-        let ids: Vec<OrderId> = (0..count).map(|_| OrderId::random()).collect();
-        let mut payments: Vec<Uuid> = ids.iter().map(|id| *PaymentId::of(*id).as_uuid()).collect();
-        payments.sort_unstable();
-        let users = (first..first + count).map(|number| number % 10_000 + 1);
-        let size = ids.len();
-        Self {
-            orders: ids.iter().map(|id| *id.as_uuid()).collect(),
-            payments,
-            users: users.collect(),
-            totals: vec![999; size],
-            times: vec![UnixMicros::now().as_micros(); size],
-            currencies: vec!["USD"; size],
-            hashes: vec![[7_u8; 32].as_slice(); size],
-            none: vec![None; size],
+    /// Orders as they come, dealt out to partitions, which take turns. Ids and times
+    /// grow over all orders; so each batch of a partition is spread over an index as
+    /// wide as all partitions' are.
+    fn deal(count: i64, batch: usize) -> anyhow::Result<Vec<Self>> {
+        let mut open: Vec<Self> = (0..PARTITIONS).map(|_| Self::default()).collect();
+        let mut batches = Vec::new();
+        for (number, partition) in (1..=count).zip((0..PARTITIONS).cycle()) {
+            let rows = &mut open[partition];
+            rows.push(&orders::order(number)?);
+            if rows.orders.len() == batch {
+                batches.push(std::mem::take(rows));
+            }
         }
+        batches.extend(open.into_iter().filter(|rows| !rows.orders.is_empty()));
+        for rows in &mut batches {
+            rows.payments.sort_unstable();
+        }
+        Ok(batches)
+    }
+
+    fn push(&mut self, order: &PlacedOrder) {
+        self.orders.push(*order.order_id.as_uuid());
+        self.payments.push(*PaymentId::of(order.order_id).as_uuid());
+        self.users.push(order.user_id.get());
+        self.totals.push(order.total.minor);
+        self.times.push(order.placed_at.as_micros());
+        self.currencies.push("USD");
+        self.hashes.push(&[7; 32]);
+        self.none.push(None);
     }
 }
 
@@ -75,7 +89,7 @@ async fn flat_out(
     tables: &str,
     statements: &'static [&'static str],
     rows: i64,
-    batch: i64,
+    batch: usize,
     write: impl AsyncFn(&Desk, i16, &Rows) -> anyhow::Result<()> + Copy + Send + Sync + 'static,
 ) -> anyhow::Result<f64> {
     let database = lab.postgres.fresh_database("limit").await?;
@@ -94,10 +108,7 @@ async fn flat_out(
             statements: prepared,
         });
     }
-    let batches = (0..rows).step_by(usize::try_from(batch)?);
-    let batches: Vec<Rows> = batches
-        .map(|first| Rows::new(first, batch.min(rows - first)))
-        .collect();
+    let batches = Rows::deal(rows, batch)?;
     let next = AtomicUsize::new(0);
     let begin = Instant::now();
     let working = desks.iter().zip(0_i16..).map(async |(desk, shard)| {

@@ -13,7 +13,7 @@ use super::{Desk, Rows, flat_out};
 use crate::lab::Lab;
 
 /// Merged at once, by the service, where a backlog is (`NOTIFIER__BATCH_MAX`).
-const BATCH: i64 = 100;
+const BATCH: usize = 100;
 /// Leased at once (`NOTIFIER__SENDS_AT_ONCE`, four times).
 const LEASED: usize = 128;
 const TABLES: &str = concat!(

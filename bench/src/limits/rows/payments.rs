@@ -8,7 +8,7 @@ use super::{Desk, Rows, flat_out};
 use crate::lab::Lab;
 
 /// The service's own (`PAYMENTS__BATCH_MAX`).
-const BATCH: i64 = 128;
+const BATCH: usize = 128;
 const TABLES: &str =
     include_str!("../../../../payments/migrations/postgres/2026-01-01-000000_payments/up.sql");
 const CLAIM: &str = concat!(

@@ -184,7 +184,12 @@ fn config(kafka: &KafkaOptions, service: &str, group: &str) -> rdkafka::ClientCo
         .set("queued.max.messages.kbytes", "1024")
         .set("fetch.message.max.bytes", "262144")
         // How soon to look again whether that is taken; the default is a second.
-        .set("fetch.queue.backoff.ms", "10");
+        .set("fetch.queue.backoff.ms", "10")
+        // A broker is asked for one fetch at a time. While all that hold records have
+        // enough fetched ahead, that is a fetch of the partitions that are at their
+        // end, and the others wait for as long as the broker holds it. So it has to be
+        // shorter than what is fetched ahead lasts.
+        .set("fetch.wait.max.ms", "50");
     if kafka.admission().is_some() {
         // The embedded broker holds an empty fetch for the whole wait, even when
         // a record comes in the meantime.
