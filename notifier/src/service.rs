@@ -50,6 +50,8 @@ pub struct Options {
     smtp: Option<SmtpOptions>,
     mail_per: MailPer,
     message_id_domain: String,
+    /// Of the outbox, at once.
+    rounds: usize,
     outbox: OutboxOptions,
 }
 
@@ -84,13 +86,14 @@ impl Service for Notifier {
             "how long sending one mail may take",
         );
         let sends_at_once =
-            section.within("SENDS_AT_ONCE", "32", 1..=1_000_usize, "mails sent at once");
+            section.within("SENDS_AT_ONCE", "64", 1..=1_000_usize, "mails sent at once");
+        let rounds = ROUNDS.min(sends_at_once);
         let smtp = server.zip(from.ok()).map(|(server, from)| SmtpOptions {
             server,
             from,
             timeout: send_timeout,
             // One for each mail that is being sent.
-            connections: sends_at_once * ROUNDS,
+            connections: sends_at_once,
         });
         Options {
             grpc_address: section.get("GRPC_ADDRESS", "127.0.0.1:50055", "where gRPC is served"),
@@ -118,8 +121,9 @@ impl Service for Notifier {
                 "confirmations: one for each line of the order, or one for the order",
             ),
             message_id_domain: message_id_domain(&mut section),
+            rounds,
             outbox: OutboxOptions {
-                sends_at_once,
+                sends_at_once: sends_at_once / rounds,
                 send_timeout,
                 lease: send_timeout * LEASE,
                 schedule: Schedule {
@@ -168,7 +172,7 @@ impl Service for Notifier {
             context.shutdown(),
             context.readiness("smtp"),
         ));
-        for _ in 0..ROUNDS {
+        for _ in 0..options.rounds {
             let outbox = Arc::clone(&outbox);
             context.spawn("outbox", async move {
                 outbox.run().await;
@@ -224,7 +228,15 @@ mod tests {
         let (options, result) = options(&[]);
         result.unwrap();
         assert!(options.smtp.is_none());
+        assert_eq!(options.rounds * options.outbox.sends_at_once, 64);
         assert_eq!(options.outbox.send_timeout, Duration::from_secs(10));
+    }
+
+    #[test]
+    fn one_mail_at_once_is_one() {
+        let (options, result) = options(&[("NOTIFIER__SENDS_AT_ONCE", "1")]);
+        result.unwrap();
+        assert_eq!((options.rounds, options.outbox.sends_at_once), (1, 1));
     }
 
     #[test]

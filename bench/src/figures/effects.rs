@@ -41,6 +41,7 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Found> {
         let mut mesh = Mesh::prepare(lab, &[("PAYMENTS__PROVIDER_LATENCY", "0ms")]).await?;
         mesh.begin_all().await?;
         let door = mesh.addresses.rest().to_owned();
+        all_in_place(&mesh, &door).await?;
         let begin = Instant::now();
         flat_out(&door, Door::Rest, rest(CALLERS), lab.plan.turn / 2).await?;
         until_settled(&mesh).await?;
@@ -52,10 +53,7 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Found> {
         // Rates are a few thousand a second.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let rate = (peak / 2.0).max(1.0) as u32;
-        let mut meter = Meter::start(lab).await?;
-        for service in SERVICES {
-            meter = meter.and(service, mesh.id(service))?;
-        }
+        let meter = of_all(lab, &mesh).await?;
         let report = steady(&door, rate, lab.plan.turn, RAMP).await?;
         // Looking whether all is settled is not an order's cost.
         costs.push(meter.on_each(i64::try_from(report.accepted())?)?);
@@ -66,7 +64,9 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Found> {
         mesh.end_all().await?;
         lab.forget();
     }
-    let costs = costs.lines("an order at half of the peak");
+    let mut costs = costs.lines("an order at half of the peak");
+    let (plot, by_rate) = by_rate(lab).await?;
+    costs.extend(by_rate);
     let effects = [
         Line {
             what: "accepted to all effects, whole system, peak".to_owned(),
@@ -85,25 +85,48 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Found> {
     ];
     Ok(Found {
         lines: effects.into_iter().chain(costs).collect(),
-        plots: vec![by_rate(lab).await?],
+        plots: vec![plot],
     })
 }
 
-/// How long all effects take at which rate.
-async fn by_rate(lab: &Lab) -> anyhow::Result<Plot> {
+/// Of everything that an order passes.
+async fn of_all(lab: &Lab, mesh: &Mesh<'_>) -> anyhow::Result<Meter> {
+    let mut meter = Meter::start(lab).await?;
+    for service in SERVICES {
+        meter = meter.and(service, mesh.id(service))?;
+    }
+    Ok(meter)
+}
+
+/// How long all effects take at which rate, and what an order costs then.
+async fn by_rate(lab: &Lab) -> anyhow::Result<(Plot, Vec<Line>)> {
     let mut mesh = Mesh::prepare(lab, &[("PAYMENTS__PROVIDER_LATENCY", "0ms")]).await?;
     mesh.begin_all().await?;
     let door = mesh.addresses.rest().to_owned();
+    all_in_place(&mesh, &door).await?;
     flat_out(&door, Door::Rest, rest(CALLERS), lab.plan.turn / 2).await?;
     until_settled(&mesh).await?;
-    let (mut p99, mut p50) = (Vec::new(), Vec::new());
+    let (mut p99, mut p50, mut lines) = (Vec::new(), Vec::new(), Vec::new());
     for rate in RATES {
         let from = last_placed(&mesh).await?;
-        steady(&door, rate, lab.plan.turn * 2, RAMP).await?;
+        let meter = of_all(lab, &mesh).await?;
+        let report = steady(&door, rate, lab.plan.turn * 2, Duration::ZERO).await?;
+        let costs = meter.on_each(i64::try_from(report.accepted())?)?;
+        let cost: f64 = costs.iter().map(|(_, cost)| cost).sum();
         until_settled(&mesh).await?;
         let times = times(&mesh, from).await?;
         let (half, most) = (percentile(&times, 50)?, percentile(&times, 99)?);
-        println!("  {rate:>4} orders/s: all effects within {half:.1} ms (p50), {most:.1} ms (p99)");
+        println!(
+            "  {rate:>4} orders/s: all effects within {half:.1} ms (p50), {most:.1} ms (p99); \
+             {cost:.0} µs of CPU time an order"
+        );
+        lines.push(Line {
+            what: format!("CPU of an order at {rate} orders/s, all parts"),
+            unit: "µs".into(),
+            ours: [cost].into_iter().collect(),
+            other: None,
+            goal: Goal::None,
+        });
         p50.push((f64::from(rate), half));
         p99.push((f64::from(rate), most));
         lab.forget();
@@ -114,7 +137,7 @@ async fn by_rate(lab: &Lab) -> anyhow::Result<Plot> {
         is_minor,
         points,
     };
-    Ok(Plot {
+    let plot = Plot {
         name: "effects".into(),
         title: "From accepting an order to its last effect (thick: p99, thin: p50)".into(),
         across: "orders a second".into(),
@@ -123,7 +146,19 @@ async fn by_rate(lab: &Lab) -> anyhow::Result<Plot> {
             curve("stored, paid and mailed", false, p99),
             curve("p50", true, p50),
         ],
-    })
+    };
+    Ok((plot, lines))
+}
+
+/// Sees an order through, so that every consumer has its partitions by then.
+async fn all_in_place(mesh: &Mesh<'_>, door: &str) -> anyhow::Result<()> {
+    let order = serde_json::json!({
+        "userId": 42,
+        "products": [{ "id": 1, "name": "Keyboard", "price": 999 }],
+    });
+    let answer = Rest::new(door).post("/order", &order).await?;
+    anyhow::ensure!(answer.status == 202, "{}", answer.status);
+    until_settled(mesh).await
 }
 
 /// When the last order was placed that history has.

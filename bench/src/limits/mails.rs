@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{lab::Lab, series::float};
 
-/// Notifier's own: `SENDS_AT_ONCE` in each of its two rounds.
+/// Notifier's own (`NOTIFIER__SENDS_AT_ONCE`).
 const CONNECTIONS: usize = 64;
 /// A confirmation of one line, text and HTML, is about as long.
 const TEXT_BYTES: usize = 1_500;

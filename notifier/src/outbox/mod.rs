@@ -57,7 +57,7 @@ const GATHER: Duration = Duration::from_millis(5);
 /// How the outbox works.
 #[derive(Debug, Clone, Copy)]
 pub struct OutboxOptions {
-    /// Mails sent at once.
+    /// Mails that a round sends at once.
     pub sends_at_once: usize,
     /// How long sending one mail may take; less than two thirds of the lease.
     pub send_timeout: Duration,
@@ -68,10 +68,10 @@ pub struct OutboxOptions {
 }
 
 impl OutboxOptions {
-    /// Mails of one round: a few for each slot, so that slots are busy while the
-    /// slowest of the round is waited for.
+    /// Mails of one round: some for each slot, so that slots are busy for most of the
+    /// round, which begins and ends with the database.
     fn round(&self) -> i64 {
-        i64::try_from(self.sends_at_once * 4).unwrap_or(i64::MAX)
+        i64::try_from(self.sends_at_once * 8).unwrap_or(i64::MAX)
     }
 }
 

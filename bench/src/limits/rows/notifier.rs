@@ -14,8 +14,8 @@ use crate::lab::Lab;
 
 /// Merged at once, by the service, where a backlog is (`NOTIFIER__BATCH_MAX`).
 const BATCH: usize = 100;
-/// Leased at once (`NOTIFIER__SENDS_AT_ONCE`, four times).
-const LEASED: usize = 128;
+/// Leased at once (`NOTIFIER__SENDS_AT_ONCE`, half of it for a round, eight times).
+const LEASED: usize = 256;
 const TABLES: &str = concat!(
     include_str!("../../../../notifier/migrations/postgres/0001_notifications/up.sql"),
     include_str!("../../../../notifier/migrations/postgres/0002_outbox/up.sql"),
