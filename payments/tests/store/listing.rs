@@ -3,41 +3,14 @@
 use std::collections::{BTreeMap, HashSet};
 
 use anyhow::ensure;
-use chassis::page::{Page, PageRequest};
-use payments::payment::Payment;
-use payments::store::{Cursor, Filter, Store};
+use payments::store::Filter;
 use proto::event::PlacedOrder;
 use proto::id::{PaymentId, UserId};
 use proto::payments::v1::PaymentStatus;
 
 use crate::database::open;
 use crate::orders::{order, order_of};
-use crate::steps::{CAPTURED, DECLINED, MINUTE, claim, complete, id, stored};
-
-async fn page(
-    store: &dyn Store,
-    filter: Filter,
-    size: i32,
-    token: &str,
-) -> anyhow::Result<Page<Payment>> {
-    let request: PageRequest<Cursor> = PageRequest::parse(size, token, &filter)?;
-    let rows = store.list(filter, &request).await?;
-    Ok(request.page(rows, Cursor::after))
-}
-
-async fn every_page(store: &dyn Store, filter: Filter, size: i32) -> anyhow::Result<Vec<Payment>> {
-    let mut all = Vec::new();
-    let mut token = String::new();
-    loop {
-        let page = page(store, filter, size, &token).await?;
-        ensure!(i32::try_from(page.rows.len())? <= size);
-        all.extend(page.rows);
-        if page.next_page_token.is_empty() {
-            return Ok(all);
-        }
-        token = page.next_page_token;
-    }
-}
+use crate::steps::{CAPTURED, DECLINED, MINUTE, claim, complete, every_page, id, page, stored};
 
 pub(super) async fn pages(url: String) -> anyhow::Result<()> {
     let store = open(&url).await?;

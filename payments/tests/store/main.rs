@@ -15,7 +15,7 @@ mod totals;
 
 use std::process::ExitCode;
 
-use testkit::harness::Suite;
+use testkit::harness::{Needs, Suite};
 
 fn main() -> ExitCode {
     Suite::new()

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use anyhow::ensure;
+use chassis::page::{Page, PageRequest};
 use payments::payment::{Intent, OpenPayment, Outcome, Payment};
-use payments::store::{Claim, Lease, Settled, Store};
+use payments::store::{Claim, Cursor, Filter, Lease, Settled, Store};
 use proto::event::{PaymentResult, PlacedOrder};
 use proto::events::v1::DeclineCode;
 use proto::id::PaymentId;
@@ -89,4 +90,33 @@ pub(super) fn opened(claims: &[Claim]) -> Vec<&OpenPayment> {
             Claim::Published | Claim::Conflict => None,
         })
         .collect()
+}
+
+pub(super) async fn page(
+    store: &dyn Store,
+    filter: Filter,
+    size: i32,
+    token: &str,
+) -> anyhow::Result<Page<Payment>> {
+    let request: PageRequest<Cursor> = PageRequest::parse(size, token, &filter)?;
+    let rows = store.list(filter, &request).await?;
+    Ok(request.page(rows, Cursor::after))
+}
+
+pub(super) async fn every_page(
+    store: &dyn Store,
+    filter: Filter,
+    size: i32,
+) -> anyhow::Result<Vec<Payment>> {
+    let mut all = Vec::new();
+    let mut token = String::new();
+    loop {
+        let page = page(store, filter, size, &token).await?;
+        ensure!(i32::try_from(page.rows.len())? <= size);
+        all.extend(page.rows);
+        if page.next_page_token.is_empty() {
+            return Ok(all);
+        }
+        token = page.next_page_token;
+    }
 }

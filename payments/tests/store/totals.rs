@@ -7,7 +7,7 @@ use proto::events::v1::DeclineCode;
 
 use crate::database::open;
 use crate::orders::{order, order_of};
-use crate::steps::{CAPTURED, DECLINED, MINUTE, claim, ours, settle, settled};
+use crate::steps::{CAPTURED, DECLINED, MINUTE, claim, every_page, ours, settle, settled};
 
 pub(super) async fn totals(url: String) -> anyhow::Result<()> {
     let store = open(&url).await?;
