@@ -38,6 +38,11 @@ fn main() -> ExitCode {
             settling::come_together,
         )
         .on_both_databases("a_settled_payment_never_changes", settling::settled_once)
+        .test(
+            "settlements_are_found_by_their_ids_whatever_was_analysed_before",
+            [Needs::Postgres],
+            settling::by_id,
+        )
         .on_both_databases(
             "the_token_is_gone_once_settled",
             settling::token_is_forgotten,
