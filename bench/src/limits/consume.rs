@@ -17,9 +17,8 @@ use crate::series::float;
 
 /// Nothing came for so long: something is wrong.
 const SILENCE: Duration = Duration::from_secs(20);
-/// Topics that hold less are read several times: what is under way when a reading
-/// begins and ends is then a small part of it.
-const ENOUGH: i64 = 1_000_000;
+/// How often all of it is read and measured.
+const READINGS: i64 = 3;
 
 /// Reads all records of topics, of which there are so many, and decodes them; gives
 /// records a second.
@@ -39,6 +38,8 @@ fn read(brokers: &str, topics: &[String], records: i64) -> anyhow::Result<f64> {
         // With the default of a second the reader waits whenever it was slower than
         // what fetches for it.
         .set("fetch.queue.backoff.ms", "10")
+        // A reading ends with a fetch that finds nothing, and the next begins behind it.
+        .set("fetch.wait.max.ms", "10")
         .create()?;
     let mut all = TopicPartitionList::new();
     for topic in topics {
@@ -49,12 +50,11 @@ fn read(brokers: &str, topics: &[String], records: i64) -> anyhow::Result<f64> {
     }
     // The first connects, and is not measured.
     read_once(&consumer, &all, records)?;
-    let (mut count, begin) = (0, Instant::now());
-    while count < ENOUGH {
+    let begin = Instant::now();
+    for _ in 0..READINGS {
         read_once(&consumer, &all, records)?;
-        count += records;
     }
-    Ok(float(count) / begin.elapsed().as_secs_f64())
+    Ok(float(READINGS * records) / begin.elapsed().as_secs_f64())
 }
 
 fn read_once(
