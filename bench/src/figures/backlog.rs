@@ -18,6 +18,14 @@ use crate::{
     table::{Goal, Line},
 };
 
+/// In the order in which one makes the next one's records, and how many each has of an
+/// order, or more where that has several mails.
+pub(super) const RECORDS: [(&str, i64); 4] = [
+    ("payments", 1),
+    ("history", 2),
+    ("notifier", 2),
+    ("analytics", 3),
+];
 /// No backlog here takes longer.
 const LONGEST: Duration = Duration::from_secs(600);
 /// Mails that were sent and told of.

@@ -8,7 +8,7 @@ use testkit::{rest::Rest, wait::until};
 
 use super::{
     doors::{flat_out, millis, rest},
-    effects::{last_placed, percentile, times, until_settled},
+    effects::{last_placed, percentile, place, times, until_settled},
 };
 use crate::{
     lab::Lab,
@@ -80,15 +80,10 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
 /// Places a few orders and waits until nothing more will happen to them. Gives what the
 /// slowest of them took, in milliseconds.
 async fn some_orders(mesh: &Mesh<'_>, door: &str) -> anyhow::Result<f64> {
-    let order = serde_json::json!({
-        "userId": 42,
-        "products": [{ "id": 1, "name": "Keyboard", "price": 999 }],
-    });
-    let rest = Rest::new(door);
+    let door = Rest::new(door);
     let from = last_placed(mesh).await?;
     for _ in 0..ORDERS {
-        let answer = rest.post("/order", &order).await?;
-        anyhow::ensure!(answer.status == 202, "{}", answer.status);
+        place(&door).await?;
     }
     let since = format!("SELECT count(*) FROM orders WHERE placed_at > {from}");
     until("the orders", Duration::from_secs(30), async || {

@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use testkit::{rest::Rest, wait::until};
 
-use super::{Found, backlog::settled};
+use super::{
+    Found,
+    backlog::{RECORDS, settled},
+};
 use crate::{
     lab::Lab,
     mesh::Mesh,
@@ -20,19 +23,10 @@ const FURTHER: i64 = 40_000;
 /// How much dearer an order may be with many in store.
 const DEARER: f64 = 1.10;
 const LONGEST: Duration = Duration::from_secs(3_600);
-/// In the order in which one makes the next one's records, and how many it has of an
-/// order.
-const SERVICES: [(&str, i64); 4] = [
-    ("payments", 1),
-    ("history", 2),
-    ("notifier", 2),
-    ("analytics", 3),
-];
-
 pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Found> {
     let few = lab.plan.of(2_000, 10_000);
     let sizes = sizes(few, lab.plan.of(20_000, lab.plan.store));
-    let mut curves = SERVICES.map(|(service, _)| Curve {
+    let mut curves = RECORDS.map(|(service, _)| Curve {
         name: service.to_owned(),
         ..Curve::default()
     });
@@ -47,7 +41,7 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Found> {
             push(&mut of_few, small.work_off(FURTHER).await?);
             push(&mut of_many, large.work_off(FURTHER).await?);
         }
-        for (number, (service, _)) in SERVICES.iter().enumerate() {
+        for (number, (service, _)) in RECORDS.iter().enumerate() {
             let (beside, cost) = (of_few[number].of(service), of_many[number].of(service));
             println!(
                 "  {service}, {size} in store: {:.1} µs, beside {:.1} µs",
@@ -81,7 +75,7 @@ fn sizes(few: i64, most: i64) -> Vec<i64> {
 }
 
 /// What an order cost while each service was at work.
-type ByService<T> = [T; SERVICES.len()];
+type ByService<T> = [T; RECORDS.len()];
 
 fn push(costs: &mut ByService<Costs>, more: ByService<Vec<Cost>>) {
     for (costs, more) in costs.iter_mut().zip(more) {
@@ -92,7 +86,7 @@ fn push(costs: &mut ByService<Costs>, more: ByService<Vec<Cost>>) {
 /// A line for each service, and one for what its statements cost the database.
 fn lines(few: i64, of_few: &ByService<Costs>, many: i64, of_many: &ByService<Costs>) -> Vec<Line> {
     let mut lines = Vec::new();
-    for ((service, _), (of_few, of_many)) in SERVICES.iter().zip(of_few.iter().zip(of_many)) {
+    for ((service, _), (of_few, of_many)) in RECORDS.iter().zip(of_few.iter().zip(of_many)) {
         for (part, goal) in [
             (*service, Goal::RatioAtMost(DEARER)),
             ("PostgreSQL", Goal::None),
@@ -131,7 +125,7 @@ impl<'lab> Store<'lab> {
         let mut costs = ByService::default();
         let topic = self.mesh.kafka()?.topic("orders.v1");
         orders::fill(self.lab.kafka.bootstrap_servers(), topic, more).await?;
-        for ((service, records), costs) in SERVICES.into_iter().zip(&mut costs) {
+        for ((service, records), costs) in RECORDS.into_iter().zip(&mut costs) {
             let meter = Meter::start(self.lab).await?;
             self.mesh.begin(service).await?;
             let meter = meter.and_all_of(service, self.mesh.id(service));

@@ -1,23 +1,17 @@
 //! Reads go by index, however many orders there are.
 
-use std::time::Duration;
-
 use anyhow::ensure;
 use history::{fact::NewOrder, store::Position};
 use proto::time::UnixMicros;
 use testkit::{
     harness::{Needs, Suite},
     postgres::Server,
-    wait::until,
 };
 
 use crate::fixture::{PAID, open, order, placed, settled, store, user};
 
 /// Enough pages for a planner to prefer an index, few enough to be quick.
 const ORDERS: i64 = 20_000;
-
-/// Closing connections takes milliseconds; a busy machine may need longer.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn add(suite: Suite) -> Suite {
     suite.test(
@@ -82,19 +76,8 @@ struct Scans {
 }
 
 impl Scans {
-    /// Counters of a connection are complete once it is closed, so this waits
-    /// until all others are.
     async fn count(server: &Server, url: &str) -> anyhow::Result<Self> {
-        let client = server.connect(url).await?;
-        let others = "SELECT count(*) FROM pg_stat_activity
-            WHERE datname = current_database() AND backend_type = 'client backend'
-              AND pid <> pg_backend_pid()";
-        until("the store's connections to close", PATIENCE, async || {
-            let open: i64 = client.query_one(others, &[]).await?.get(0);
-            ensure!(open == 0, "{open} are open");
-            anyhow::Ok(())
-        })
-        .await?;
+        let client = server.connect_alone(url).await?;
         let scans = "SELECT sum(seq_scan)::bigint, sum(idx_scan)::bigint
             FROM pg_stat_user_tables WHERE relname IN ('orders', 'payment_outcomes')";
         let row = client.query_one(scans, &[]).await?;

@@ -21,6 +21,9 @@ use crate::wait::until;
 /// Starting takes 0.1 s; replaying the log of a killed server may take longer.
 const READY: Duration = Duration::from_mins(1);
 
+/// Closing connections takes milliseconds; a busy machine may need longer.
+const CLOSED: Duration = Duration::from_secs(30);
+
 /// A fast shutdown rolls back what is open and writes a checkpoint.
 const STOP: Duration = Duration::from_secs(30);
 
@@ -99,6 +102,23 @@ impl Server {
         let (client, connection) = tokio_postgres::connect(&url, NoTls).await?;
         // Ends when the client is dropped; the client itself reports failures.
         tokio::spawn(connection);
+        Ok(client)
+    }
+
+    /// As [`connect`](Self::connect), once all other connections to that database are
+    /// closed: PostgreSQL's counters (`pg_stat_user_tables` and the like) hold all that
+    /// a connection did when it is.
+    pub async fn connect_alone(&self, database: &str) -> anyhow::Result<Client> {
+        let client = self.connect(database).await?;
+        let others = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND backend_type = 'client backend'
+              AND pid <> pg_backend_pid()";
+        until("other connections to close", CLOSED, async || {
+            let open: i64 = client.query_one(others, &[]).await?.get(0);
+            anyhow::ensure!(open == 0, "{open} are open");
+            anyhow::Ok(())
+        })
+        .await?;
         Ok(client)
     }
 
