@@ -114,11 +114,13 @@ struct Fixture {
 
 impl Fixture {
     fn new(name: &str, partitions: i32) -> Self {
-        let topics = [
-            (TOPIC, partitions),
-            ("reader.dlq.v1", 1),
-            ("reader.replay.v1", 1),
-        ];
+        Self::with(name, Some((TOPIC, partitions)))
+    }
+
+    /// With these topics besides the service's own.
+    fn with(name: &str, topics: impl IntoIterator<Item = (&'static str, i32)>) -> Self {
+        let own = [("reader.dlq.v1", 1), ("reader.replay.v1", 1)];
+        let topics = own.into_iter().chain(topics);
         let script = Arc::new(Script::default());
         SCRIPTS
             .lock()
@@ -223,6 +225,33 @@ fn publish(running: &Running, publisher: &Publisher, words: impl IntoIterator<It
 
 fn words(range: std::ops::Range<usize>) -> impl Iterator<Item = String> {
     range.map(|number| format!("word {number:05}"))
+}
+
+#[test]
+fn a_missing_topic_is_named_until_it_is_there() {
+    let fixture = Fixture::with("missing", None);
+    let (running, _publisher) = fixture.start();
+    let topics = || {
+        let conditions = running.health().conditions();
+        conditions
+            .into_iter()
+            .find(|of| of.name == "topics")
+            .unwrap()
+    };
+    until(|| !topics().ready);
+    let reason = topics().reason;
+    assert!(reason.contains("words.v1;"), "{reason}");
+    // The broker makes a topic for a client that asks for it and does not forbid that.
+    let client: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", fixture.broker.bootstrap_servers())
+        .set("allow.auto.create.topics", "true")
+        .create()
+        .unwrap();
+    let asked = client.fetch_metadata(Some(TOPIC), Duration::from_secs(10));
+    asked.unwrap();
+    // Without any record.
+    until(|| topics().ready);
+    running.drain().unwrap();
 }
 
 #[test]

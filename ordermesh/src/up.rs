@@ -29,7 +29,7 @@ use crate::{
 
 /// Partitions of each topic on the embedded broker. Few: its bound, and the
 /// memory it holds, are per partition.
-const EMBEDDED_PARTITIONS: i32 = 4;
+const EMBEDDED_PARTITIONS: i32 = 2;
 /// How long stopping waits for records that were accepted.
 const SETTLE: Duration = Duration::from_secs(15);
 /// How long readiness may take before it is told what is missing.

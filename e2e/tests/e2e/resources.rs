@@ -112,10 +112,15 @@ async fn streams() -> anyhow::Result<()> {
     let _services = all_services(&footing, &scratch).await?;
     let answer = footing.rest.post("/order", &example(new_user())).await?;
     anyhow::ensure!(answer.status == StatusCode::ACCEPTED, "{answer:?}");
+    let idle = Level::of(&footing, "gateway").await?;
     // So that connections to neighbours and buffers are there.
     watch_and_cut(&footing).await?;
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let before = Level::of(&footing, "gateway").await?;
+    let before = until("the first streams' tasks to end", WITHIN, async || {
+        let now = Level::of(&footing, "gateway").await?;
+        anyhow::ensure!(now.tasks <= idle.tasks + TASKS, "{now:?}, {idle:?} idle");
+        anyhow::Ok(now)
+    })
+    .await?;
     for _ in 0..ROUNDS {
         let during = watch_and_cut(&footing).await?;
         assert!(during >= before.tasks + AT_ONCE, "{during} tasks at most");
@@ -147,21 +152,24 @@ async fn watch_and_cut(footing: &Footing) -> anyhow::Result<u64> {
         stream.write_all(request.as_bytes()).await?;
         events.push(stream);
     }
-    let tasks = until_watched(footing, AT_ONCE).await?;
+    until_watched(footing, AT_ONCE).await?;
+    // Once more: one answer may have counted the tasks before the last watcher came.
+    let during = Level::of(footing, "gateway").await?;
     drop((watched, events));
     until_watched(footing, 0).await?;
-    Ok(tasks)
+    Ok(during.tasks)
 }
 
-/// Waits until so many callers watch an order. Gives how many tasks there are then.
-async fn until_watched(footing: &Footing, callers: u64) -> anyhow::Result<u64> {
+/// Waits until so many callers watch an order.
+async fn until_watched(footing: &Footing, callers: u64) -> anyhow::Result<()> {
     until(&format!("{callers} watchers"), WITHIN, async || {
         let metrics = metrics(footing, "gateway").await?;
         let watchers = metrics["ordermesh_gateway_watchers"];
         anyhow::ensure!(watchers == callers, "{watchers}");
-        anyhow::Ok(metrics["ordermesh_runtime_tasks"])
+        anyhow::Ok(())
     })
-    .await
+    .await?;
+    Ok(())
 }
 
 async fn rebalances() -> anyhow::Result<()> {

@@ -25,14 +25,12 @@ use super::{
     poll::failed,
     progress::{PartitionProgress, Progress},
     source::Source,
+    topics::Topics,
     worker::{self, Limits, Report},
 };
-use crate::{
-    health::ReadinessHandle,
-    kafka::{
-        KafkaOptions,
-        client::{self, ClusterWatch},
-    },
+use crate::kafka::{
+    KafkaOptions,
+    client::{self, ClusterWatch},
 };
 
 /// How long a revocation waits for work in hand. Other members wait for us in
@@ -88,15 +86,12 @@ impl LoopContext {
     }
 
     /// Takes in what workers tell, and stores how far they are.
-    pub(super) fn take_reports(&self, consumer: &BaseConsumer<Self>, topics: &ReadinessHandle) {
+    pub(super) fn take_reports(&self, consumer: &BaseConsumer<Self>, topics: &mut Topics) {
         let reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
         while let Ok(report) = reports.try_recv() {
             match &report {
                 Report::Failed(error) => failed(error, topics),
-                Report::Progress { .. } => {
-                    self.watch.answered();
-                    topics.set_ready();
-                }
+                Report::Progress { .. } => self.watch.answered(),
                 Report::Ended { .. } => {}
             }
             self.partitions().apply(&report);

@@ -34,6 +34,7 @@ mod poll;
 mod progress;
 mod source;
 mod start;
+mod topics;
 mod worker;
 
 pub use handler::{Delivery, Handler, HandlerError, Poison, PoisonClass, Settlement};

@@ -5,12 +5,12 @@ use std::{sync::Arc, thread, time::Duration};
 use rdkafka::{
     Message as _,
     consumer::{BaseConsumer, CommitMode, Consumer as _},
-    error::{KafkaError, RDKafkaErrorCode},
+    error::KafkaError,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::context::LoopContext;
-use crate::health::{LivenessHandle, ReadinessHandle};
+use super::{context::LoopContext, topics::Topics};
+use crate::health::LivenessHandle;
 
 /// How long one poll may wait: so late may an offset be stored.
 const TURN: Duration = Duration::from_millis(100);
@@ -20,7 +20,7 @@ pub(super) fn run(
     consumer: &Arc<BaseConsumer<LoopContext>>,
     stop: &CancellationToken,
     heart: &LivenessHandle,
-    topics: &ReadinessHandle,
+    topics: &mut Topics,
 ) {
     let context = consumer.context();
     while !stop.is_cancelled() {
@@ -36,21 +36,16 @@ pub(super) fn run(
             Some(Err(error)) => failed(&error, topics),
             None => {}
         }
+        topics.look(consumer);
     }
     // Records that are still in queues are given up: they are not settled, so
     // they come again.
     context.release(consumer, None, CommitMode::Sync);
 }
 
-/// Tells what reading failed for.
-pub(super) fn failed(error: &KafkaError, topics: &ReadinessHandle) {
-    let missing = [
-        Some(RDKafkaErrorCode::UnknownTopicOrPartition),
-        Some(RDKafkaErrorCode::UnknownTopic),
-    ];
-    if missing.contains(&error.rdkafka_error_code()) {
-        topics.set_not_ready("a topic does not exist; `ordermesh topics create` makes them");
-    } else {
+/// Takes in what reading failed for.
+pub(super) fn failed(error: &KafkaError, topics: &mut Topics) {
+    if !topics.missed(error) {
         // Readiness tells that brokers are away; this repeats with every attempt.
         tracing::debug!(%error, "reading from Kafka failed; librdkafka tries again");
     }

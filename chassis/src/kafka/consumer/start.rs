@@ -17,6 +17,7 @@ use super::{
     pipeline::{self, Instruments},
     poll,
     progress::Progress,
+    topics::Topics,
     worker::Limits,
 };
 use crate::{
@@ -136,12 +137,11 @@ pub(crate) fn start<H: Handler>(
     let (end, ended) = oneshot::channel();
     let (thread_end, thread_ended) = oneshot::channel::<()>();
     let heart = service.health().heartbeat("poll thread", HEART);
-    let exists = service.readiness("topics");
-    exists.set_ready();
+    let mut topics = Topics::new(topics, service.readiness("topics"));
     {
         let stop = stop.clone();
         service.telemetry().thread("kafka-poll", move || {
-            poll::run(&consumer, &stop, &heart, &exists);
+            poll::run(&consumer, &stop, &heart, &mut topics);
             // Leaves the group, so that others take over without waiting for the
             // session to time out.
             drop(consumer);
