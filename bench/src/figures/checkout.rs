@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use ordermesh::load::Door;
 use testkit::{rest::Rest, wait::until};
 
 use super::{
-    doors::{flat_out, millis, rest},
+    doors::{RAMP, millis, steady},
     effects::{last_placed, percentile, place, times, until_settled},
 };
 use crate::{
@@ -20,10 +19,9 @@ use crate::{
 
 /// The demo's payment.
 const PAYMENT: Duration = Duration::from_secs(3);
-/// Some thousand answers. Each is an order whose payment is waited for afterwards.
-const TURN: Duration = Duration::from_secs(1);
-/// Few buyers, as nobody is to wait for anything but the payment.
-const BUYERS: u32 = 8;
+/// Orders a second, of ours and of the other: what the other keeps up with, since how long
+/// one waits for an overloaded checkout says nothing.
+const RATE: u32 = 50;
 /// So few that none waits for another.
 const ORDERS: i64 = 5;
 /// What may come on top of the slowest step, in milliseconds.
@@ -38,13 +36,12 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
     let mut ours = Series::default();
     let mut theirs = Series::default();
     let mut everything = Series::default();
-    // Long enough for a few payments one after the other.
-    let turn = lab.plan.turn.max(PAYMENT * 3);
     for _ in 0..lab.plan.rounds {
-        let answers = flat_out(&door, Door::Rest, rest(BUYERS), TURN).await?;
-        ours.push(millis(&answers, 50.0));
-        let answers = flat_out(&sequential.address, Door::Rest, rest(BUYERS), turn).await?;
-        theirs.push(millis(&answers, 50.0));
+        for (address, waited) in [(&door, &mut ours), (&sequential.address, &mut theirs)] {
+            let answers = steady(address, RATE, lab.plan.turn, RAMP).await?;
+            anyhow::ensure!(answers.failed() == 0, "{address}: {:?}", answers.faults());
+            waited.push(millis(&answers, 50.0));
+        }
         // What the buyers before have ordered is done by then.
         until_settled(&mesh).await?;
         everything.push(some_orders(&mesh, &door).await?);
