@@ -9,13 +9,12 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use chassis::{
     db::{DbError, Together},
-    kafka::{Delivery, Handler, HandlerError, Poison, PoisonClass, Record, Settlement, headers},
+    kafka::{Delivery, Handler, HandlerError, Poison, PoisonClass, Record, Settlement},
 };
 use opentelemetry::{
     KeyValue,
     metrics::{Counter, Meter},
 };
-use prost::Name as _;
 use proto::{
     event::{
         NOTIFICATIONS, ORDERS, PAYMENTS, PlacedOrder, SentNotification, SettledPayment,
@@ -157,26 +156,17 @@ enum Kind {
     UserEvent,
 }
 
-/// Each topic holds one type, and another there is a mistake that
-/// [`Record::event`] finds. Replayed dead letters come from a topic that holds
-/// all, where a record's own type decides.
 fn kind(record: &Record) -> Result<Kind, Poison> {
-    match record.topic() {
-        ORDERS => return Ok(Kind::Order),
-        PAYMENTS => return Ok(Kind::Payment),
-        NOTIFICATIONS => return Ok(Kind::Notification),
-        USER_EVENTS => return Ok(Kind::UserEvent),
-        _ => {}
+    if record.is_of::<OrderPlaced>(ORDERS) {
+        Ok(Kind::Order)
+    } else if record.is_of::<PaymentSettled>(PAYMENTS) {
+        Ok(Kind::Payment)
+    } else if record.is_of::<NotificationSent>(NOTIFICATIONS) {
+        Ok(Kind::Notification)
+    } else if record.is_of::<UserEvent>(USER_EVENTS) {
+        Ok(Kind::UserEvent)
+    } else {
+        let problem = "the type is none that is counted";
+        Err(Poison::new(PoisonClass::Unsupported, problem))
     }
-    let name = record.text_header(headers::CE_TYPE).unwrap_or_default();
-    [
-        (OrderPlaced::full_name(), Kind::Order),
-        (PaymentSettled::full_name(), Kind::Payment),
-        (NotificationSent::full_name(), Kind::Notification),
-        (UserEvent::full_name(), Kind::UserEvent),
-    ]
-    .into_iter()
-    .find(|(of, _)| of == name)
-    .map(|(_, kind)| kind)
-    .ok_or_else(|| Poison::new(PoisonClass::Unsupported, "the type is none that is counted"))
 }

@@ -6,7 +6,7 @@ use chassis::{
     config::Config,
     db::{DatabaseUrl, PoolSize},
     grpc::GrpcRoutes,
-    kafka::ConsumerOptions,
+    kafka::{ConsumerOptions, dead_letters::REMEMBERED},
     service::{Context, Service},
 };
 use proto::event::{NOTIFICATIONS, ORDERS, PAYMENTS, USER_EVENTS};
@@ -75,8 +75,8 @@ impl Options {
                 inbox: section.within(
                     "INBOX_RETENTION",
                     "45d",
-                    // Dead letters are kept for 30 days and may then be replayed.
-                    31 * DAY..=3_650 * DAY,
+                    // Up to this age, a dead letter's event may be replayed.
+                    REMEMBERED..=3_650 * DAY,
                     "how long ids of counted events are known; longer than records can come again",
                 ),
                 funnel: section.within(
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn ids_cannot_be_forgotten_before_the_last_replay() {
-        let environment = [("ANALYTICS__INBOX_RETENTION".to_owned(), "30d".to_owned())];
+        let environment = [("ANALYTICS__INBOX_RETENTION".to_owned(), "44d".to_owned())];
         let mut config = Config::load(None, environment);
         Options::read(&mut config);
         assert!(config.finish().is_err());

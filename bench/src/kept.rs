@@ -1,7 +1,7 @@
 //! Figures kept in a folder, so that a run that was broken off can go on.
 //!
-//! Invariant: a file is there whole or not at all, and it counts only for the plan
-//! it was measured by.
+//! Invariant: a file is there whole or not at all, and it counts only for the plan, the
+//! commit and the machine that it was measured with.
 
 use std::{
     fs, io,
@@ -11,32 +11,37 @@ use std::{
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Plan, figures::Name};
+use crate::{Plan, figures::Name, setting::CHANGED};
 
 /// Where figures are kept.
 #[derive(Debug)]
 pub(crate) struct Kept {
     folder: PathBuf,
     plan: Plan,
+    /// Commit and machine.
+    setting: String,
 }
 
 /// A file.
 #[derive(Serialize, Deserialize)]
 struct Entry<Found> {
     plan: Plan,
+    setting: String,
     found: Found,
 }
 
 impl Kept {
-    pub(crate) fn new(folder: &Path, plan: Plan) -> anyhow::Result<Self> {
+    /// `setting` names commit and machine.
+    pub(crate) fn new(folder: &Path, plan: Plan, setting: &str) -> anyhow::Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         Ok(Self {
             folder: folder.to_owned(),
             plan,
+            setting: setting.to_owned(),
         })
     }
 
-    /// What was measured before by the same plan; `None` when it is to be measured.
+    /// What was measured before in the same way; `None` when it is to be measured.
     pub(crate) fn find<Found: DeserializeOwned>(
         &self,
         name: Name,
@@ -49,12 +54,17 @@ impl Kept {
         };
         let entry: Entry<Found> = serde_json::from_slice(&text)
             .with_context(|| format!("{} cannot be read; remove it", file.display()))?;
-        Ok((entry.plan == self.plan).then_some(entry.found))
+        // Changes that no commit holds may have been others.
+        let counts = entry.plan == self.plan
+            && entry.setting == self.setting
+            && !entry.setting.contains(CHANGED);
+        Ok(counts.then_some(entry.found))
     }
 
     pub(crate) fn keep<Found: Serialize>(&self, name: Name, found: &Found) -> anyhow::Result<()> {
         let entry = Entry {
             plan: self.plan,
+            setting: self.setting.clone(),
             found,
         };
         let part = self.file(name).with_extension("part");
@@ -77,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_figure_is_kept_for_its_plan_alone() {
+    fn a_figure_is_kept_for_its_plan_and_setting_alone() {
         let scratch = Scratch::new("kept").unwrap();
         let plan = |rounds| Plan {
             rounds,
@@ -85,13 +95,15 @@ mod tests {
             quick: false,
             store: 1,
         };
-        let kept = Kept::new(scratch.path(), plan(5)).unwrap();
+        let kept = Kept::new(scratch.path(), plan(5), "a").unwrap();
         assert_eq!(kept.find::<u32>(Name::Doors).unwrap(), None);
         kept.keep(Name::Doors, &7_u32).unwrap();
         assert_eq!(kept.find(Name::Doors).unwrap(), Some(7_u32));
         assert_eq!(kept.find::<u32>(Name::Soak).unwrap(), None);
-        let other = Kept::new(scratch.path(), plan(3)).unwrap();
-        assert_eq!(other.find::<u32>(Name::Doors).unwrap(), None);
+        for (plan, setting) in [(plan(3), "a"), (plan(5), "b"), (plan(5), "a with changes")] {
+            let other = Kept::new(scratch.path(), plan, setting).unwrap();
+            assert_eq!(other.find::<u32>(Name::Doors).unwrap(), None);
+        }
     }
 
     #[test]
@@ -104,7 +116,7 @@ mod tests {
             quick: false,
             store: 1,
         };
-        let kept = Kept::new(scratch.path(), plan).unwrap();
+        let kept = Kept::new(scratch.path(), plan, "a").unwrap();
         let error = kept.find::<u32>(Name::Doors).unwrap_err();
         assert!(error.to_string().contains("doors.json"), "{error}");
     }

@@ -62,7 +62,8 @@ struct Arguments {
     #[arg(long, value_name = "FOLDER")]
     plots: Option<PathBuf>,
     /// Keeps each figure in this folder as soon as it is measured, and takes those
-    /// that are there already, measured by the same rounds and seconds.
+    /// that are there already: of this commit, on this machine, by the same rounds and
+    /// seconds.
     #[arg(long, value_name = "FOLDER")]
     resume: Option<PathBuf>,
     /// Writes the table and every sample as JSON, too.
@@ -130,7 +131,7 @@ fn measure(arguments: Arguments) -> anyhow::Result<()> {
         }
     };
     let kept = match &arguments.resume {
-        Some(folder) => Some(Kept::new(folder, plan)?),
+        Some(folder) => Some(Kept::new(folder, plan, &setting::place())?),
         None => None,
     };
     let names = figures::chosen(&arguments.figures, plan);

@@ -92,6 +92,17 @@ impl<'lab> Mesh<'lab> {
         self.processes.get(service).map_or(0, Process::id)
     }
 
+    /// Waits until a service ends by itself, which none should.
+    pub(crate) async fn ended(&self, service: &str) -> anyhow::Error {
+        let Some(process) = self.processes.get(service) else {
+            return anyhow::anyhow!("{service} does not run");
+        };
+        match process.wait().await {
+            Ok(code) => anyhow::anyhow!("{service} ended with {code}"),
+            Err(error) => error,
+        }
+    }
+
     /// Ends one service in order.
     pub(crate) async fn end(&mut self, service: &str) -> anyhow::Result<()> {
         if let Some(process) = self.processes.remove(service) {

@@ -2,8 +2,17 @@
 
 use std::{fs, process::Command};
 
+/// What a commit is followed by when there is more than it holds.
+pub(crate) const CHANGED: &str = " with changes";
+
 /// One line for above a table.
 pub(crate) fn describe() -> String {
+    let date = jiff::Timestamp::now().strftime("%Y-%m-%d");
+    format!("{date}, {}", place())
+}
+
+/// What is measured, and where.
+pub(crate) fn place() -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = field(&cpus, "model name").unwrap_or("processor unknown");
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
@@ -12,8 +21,7 @@ pub(crate) fn describe() -> String {
         .and_then(|size| size.strip_suffix(" kB")?.parse::<u64>().ok())
         .map_or(0, |kilobytes| kilobytes.div_ceil(1024 * 1024));
     format!(
-        "{}, commit {}, {cores} cores ({model}), {memory} GB",
-        jiff::Timestamp::now().strftime("%Y-%m-%d"),
+        "commit {}, {cores} cores ({model}), {memory} GB",
         commit().unwrap_or_else(|| "unknown".to_owned()),
     )
 }
@@ -30,7 +38,7 @@ fn commit() -> Option<String> {
     Some(if changes.is_empty() {
         commit
     } else {
-        format!("{commit} with changes")
+        commit + CHANGED
     })
 }
 

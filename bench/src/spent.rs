@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
+
 use crate::{
     cpu,
     lab::Lab,
@@ -49,7 +51,8 @@ impl Meter {
     pub(crate) fn on_each(&self, orders: i64) -> anyhow::Result<Vec<Cost>> {
         let parts = self.0.iter().map(|part| {
             let now = cpu::time_with_children(part.id)?;
-            let spent = now.saturating_sub(part.before);
+            let spent = now.checked_sub(part.before);
+            let spent = spent.with_context(|| format!("{}'s CPU time went back", part.name))?;
             Ok((part.name, spent.as_secs_f64() * 1e6 / float(orders)))
         });
         parts.collect()

@@ -9,11 +9,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chassis::{
     db::{GATHER, Together},
-    kafka::{Delivery, Handler, HandlerError, Poison, Record, Settlement, headers},
+    kafka::{Delivery, Handler, HandlerError, Poison, Record, Settlement},
 };
-use prost::Name as _;
 use proto::{
-    event::{ORDERS, PAYMENTS, PlacedOrder, SettledPayment},
+    event::{PAYMENTS, PlacedOrder, SettledPayment},
     events::v1::{OrderPlaced, PaymentSettled},
     time::UnixMicros,
 };
@@ -51,7 +50,7 @@ impl Handler for Recorder {
     type Event = Fact;
 
     fn decode(&self, record: &Record) -> Result<Fact, Poison> {
-        if tells_of_a_payment(record) {
+        if record.is_of::<PaymentSettled>(PAYMENTS) {
             record
                 .event::<PaymentSettled, _>(SettledPayment::key)
                 .map(Fact::from)
@@ -81,17 +80,6 @@ impl Handler for Recorder {
                 Verdict::Conflicts => Settlement::Poison(conflict(&delivery.event)),
             })
             .collect())
-    }
-}
-
-/// Each topic holds one type, and another there is a mistake that
-/// [`Record::event`] finds. Replayed dead letters come from a topic that holds
-/// both, where a record's own type decides.
-fn tells_of_a_payment(record: &Record) -> bool {
-    match record.topic() {
-        ORDERS => false,
-        PAYMENTS => true,
-        _ => record.text_header(headers::CE_TYPE) == Some(PaymentSettled::full_name().as_str()),
     }
 }
 

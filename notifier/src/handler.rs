@@ -44,17 +44,21 @@ impl Merging {
     }
 }
 
+fn half(record: &Record) -> Result<Half, Poison> {
+    if record.is_of::<PaymentSettled>(PAYMENTS) {
+        let payment: SettledPayment = record.event::<PaymentSettled, _>(SettledPayment::key)?;
+        return Ok(Half::Settled((&payment).into()));
+    }
+    let order: PlacedOrder = record.event::<OrderPlaced, _>(PlacedOrder::key)?;
+    Ok(Half::Placed(Box::new(order)))
+}
+
 #[async_trait]
 impl Handler for Merging {
     type Event = Half;
 
     fn decode(&self, record: &Record) -> Result<Half, Poison> {
-        if record.topic() == PAYMENTS {
-            let payment: SettledPayment = record.event::<PaymentSettled, _>(SettledPayment::key)?;
-            return Ok(Half::Settled((&payment).into()));
-        }
-        let order: PlacedOrder = record.event::<OrderPlaced, _>(PlacedOrder::key)?;
-        Ok(Half::Placed(Box::new(order)))
+        half(record)
     }
 
     async fn handle(&self, batch: &[Delivery<Half>]) -> Result<Vec<Settlement>, HandlerError> {
@@ -84,5 +88,41 @@ impl Handler for Merging {
                 )),
             })
             .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chassis::kafka::{Content, PoisonClass, headers};
+    use prost::Name as _;
+
+    use super::*;
+
+    /// How a record without a value fails: by its type, or only by its value.
+    fn failure(topic: &str, ce_type: &str) -> PoisonClass {
+        let headers = [(headers::CE_TYPE.as_bytes(), Some(ce_type.as_bytes()))];
+        let content = Content {
+            headers: &headers,
+            ..Content::default()
+        };
+        half(&Record::new(topic, 0, 0, 0, content))
+            .unwrap_err()
+            .class
+    }
+
+    #[test]
+    fn what_was_put_back_is_read_as_what_it_is() {
+        let (order, payment) = (OrderPlaced::full_name(), PaymentSettled::full_name());
+        let replays = "notifier.replay.v1";
+        for (topic, ce_type, class) in [
+            ("orders.v1", &order, PoisonClass::Undecodable),
+            ("orders.v1", &payment, PoisonClass::Unsupported),
+            ("payments.v1", &payment, PoisonClass::Undecodable),
+            ("payments.v1", &order, PoisonClass::Unsupported),
+            (replays, &order, PoisonClass::Undecodable),
+            (replays, &payment, PoisonClass::Undecodable),
+        ] {
+            assert_eq!(failure(topic, ce_type), class, "{ce_type} from {topic}");
+        }
     }
 }

@@ -113,22 +113,35 @@ impl Sweeper {
             return Ok((0, false));
         }
         let swept = due.len();
+        let now = UnixMicros::now();
+        let (old, due): (Vec<_>, Vec<_>) = due
+            .into_iter()
+            .partition(|open| is_too_old(open, now, &self.options));
+        let old = old.iter().map(|open| self.given_up(open, "it is too old"));
+        // First of all: a provider that is away ends what comes next.
+        self.postpone(old.collect(), lease).await?;
+        if due.is_empty() {
+            return Ok((swept, swept == limit));
+        }
         let jobs = due.iter().cloned().map(|open| job(open, lease)).collect();
         let progress = self.cashier.finish(jobs, admission).await?;
-        let postponed: Vec<Postponed> = due
+        let postponed = due
             .iter()
             .zip(progress)
-            .filter_map(|(open, progress)| self.postponed(open, progress))
-            .collect();
+            .filter_map(|(open, progress)| self.postponed(open, progress));
+        self.postpone(postponed.collect(), lease).await?;
+        Ok((swept, swept == limit))
+    }
+
+    async fn postpone(&self, postponed: Vec<Postponed>, lease: Lease) -> Result<(), HandlerError> {
         if !postponed.is_empty() {
             self.store.postpone(postponed, lease).await?;
         }
-        Ok((swept, swept == limit))
+        Ok(())
     }
 
     /// What is left to do for a payment that was not brought to its end.
     fn postponed(&self, open: &OpenPayment, progress: Progress) -> Option<Postponed> {
-        let payment_id = open.payment.payment_id;
         let (due_at, why) = match progress {
             Progress::Published => {
                 self.metrics.swept("published");
@@ -141,13 +154,23 @@ impl Sweeper {
             Progress::Retry(why) => (next_try(open, UnixMicros::now(), &self.options), why),
             Progress::Refused(why) => (None, why),
         };
-        if due_at.is_some() {
-            self.metrics.swept("postponed");
-        } else {
-            self.metrics.swept("given_up");
-            tracing::warn!(%payment_id, why, "a payment is given up; replay its dead letter");
+        if due_at.is_none() {
+            return Some(self.given_up(open, &why));
         }
+        self.metrics.swept("postponed");
+        let payment_id = open.payment.payment_id;
         Some(Postponed { payment_id, due_at })
+    }
+
+    /// A payment that is not tried again by itself.
+    fn given_up(&self, open: &OpenPayment, why: &str) -> Postponed {
+        let payment_id = open.payment.payment_id;
+        self.metrics.swept("given_up");
+        tracing::warn!(%payment_id, why, "a payment is given up; replay its dead letter");
+        Postponed {
+            payment_id,
+            due_at: None,
+        }
     }
 }
 
@@ -170,8 +193,13 @@ fn next_try(open: &OpenPayment, now: UnixMicros, options: &SweeperOptions) -> Op
         .saturating_mul(2_u32.saturating_pow(open.sweeps))
         .min(LONGEST_PAUSE);
     let next = now.saturating_add(pause);
-    let age = next.duration_since(open.payment.created_at);
-    (age <= options.charge_for).then_some(next)
+    (!is_too_old(open, next, options)).then_some(next)
+}
+
+/// Whether a payment that is not settled would be charged too late then.
+fn is_too_old(open: &OpenPayment, then: UnixMicros, options: &SweeperOptions) -> bool {
+    let age = then.duration_since(open.payment.created_at);
+    open.payment.outcome.is_none() && age > options.charge_for
 }
 
 #[cfg(test)]

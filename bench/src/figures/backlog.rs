@@ -302,7 +302,8 @@ async fn on_sqlite(lab: &Lab, mesh: &Mesh<'_>, all: i64) -> anyhow::Result<f64> 
     testkit::services::until_ready(&process, &address).await?;
     let admin = Rest::new(&address);
     let rate = paced(all, async || settled(&admin).await).await?;
-    process.stop(crate::mesh::STOP).await?;
+    let code = process.stop(crate::mesh::STOP).await?;
+    anyhow::ensure!(code == 0, "analytics ended with {code}");
     Ok(rate)
 }
 
@@ -347,13 +348,28 @@ async fn paced(all: i64, done: impl AsyncFn() -> anyhow::Result<i64>) -> anyhow:
     }
 }
 
-/// Records that a service is done with, as its metrics tell.
+/// Records that a service is done with, as its metrics tell. A dead letter is no work
+/// done, and fails.
 pub(super) async fn settled(admin: &Rest) -> anyhow::Result<i64> {
     let answer = admin.get("/metrics").await?;
     let text = String::from_utf8_lossy(&answer.body).into_owned();
-    let lines = text
-        .lines()
-        .filter(|line| line.starts_with("ordermesh_consumer_records_total{"));
-    let counts = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<i64>().ok());
-    Ok(counts.sum())
+    let (mut done, mut dead) = (0, 0);
+    for line in text.lines() {
+        let count = line
+            .rsplit(' ')
+            .next()
+            .and_then(|count| count.parse::<i64>().ok());
+        if let Some(count) = count
+            && line.starts_with("ordermesh_consumer_records_total{")
+        {
+            let outcome = if line.contains("outcome=\"dead\"") {
+                &mut dead
+            } else {
+                &mut done
+            };
+            *outcome += count;
+        }
+    }
+    anyhow::ensure!(dead == 0, "{dead} dead letters");
+    Ok(done)
 }

@@ -18,24 +18,37 @@ use crate::{
     table::{Goal, Line},
 };
 
-/// Orders worked off for one measurement. A service's start and end are part of it.
+/// Orders worked off for one measurement, which are in store for the next. A service's
+/// start is part of it.
 const FURTHER: i64 = 40_000;
+/// Rounds of the sizes between the least and the most, which are drawn only.
+const BETWEEN: u32 = 2;
 /// How much dearer an order may be with many in store.
 const DEARER: f64 = 1.10;
 const LONGEST: Duration = Duration::from_secs(3_600);
 pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Found> {
     let few = lab.plan.of(2_000, 10_000);
-    let sizes = sizes(few, lab.plan.of(20_000, lab.plan.store));
+    let most = lab.plan.of(20_000, lab.plan.store);
     let mut curves = RECORDS.map(|(service, _)| Curve {
         name: service.to_owned(),
         ..Curve::default()
     });
     let mut found = Found::default();
     let mut large = Store::new(lab).await?;
-    for size in sizes {
-        large.work_off(size - large.orders).await?;
+    for size in sizes(few, most) {
+        let more = size - large.orders;
+        anyhow::ensure!(
+            more > 0,
+            "the rounds before have made more orders than {size}"
+        );
+        large.work_off(more).await?;
         let (mut of_few, mut of_many) = Default::default();
-        for _ in 0..lab.plan.rounds {
+        let rounds = if size == most {
+            lab.plan.rounds
+        } else {
+            lab.plan.rounds.min(BETWEEN)
+        };
+        for _ in 0..rounds {
             let mut small = Store::new(lab).await?;
             small.work_off(few).await?;
             push(&mut of_few, small.work_off(FURTHER).await?);
@@ -148,7 +161,7 @@ impl<'lab> Store<'lab> {
     ) -> anyhow::Result<()> {
         let begin = Instant::now();
         let admin = Rest::new(&self.mesh.addresses.admin(service));
-        until(service, LONGEST, async || {
+        let progress = until(service, LONGEST, async || {
             // Being asked takes a service's time, too.
             let pause = begin.elapsed() / 20;
             tokio::time::sleep(pause.min(Duration::from_secs(5))).await;
@@ -159,8 +172,11 @@ impl<'lab> Store<'lab> {
                 anyhow::ensure!(sent >= mails, "{sent} of {mails} mails");
             }
             anyhow::Ok(())
-        })
-        .await
+        });
+        tokio::select! {
+            done = progress => done,
+            error = self.mesh.ended(service) => Err(error),
+        }
     }
 }
 

@@ -1,12 +1,20 @@
-//! Memory at full load: the most that each process held.
+//! Memory at full load: the most that each process held while orders came and were
+//! worked off.
 
-use ordermesh::load::Door;
+use std::time::Duration;
+
+use ordermesh::load::{Door, Report};
 use testkit::{
     process::{Process, Spec},
+    rest::Rest,
     services,
+    wait::until,
 };
 
-use super::doors::{flat_out, rest};
+use super::{
+    backlog::{RECORDS, settled},
+    doors::{all_accepted, flat_out, rest},
+};
 use crate::{
     cpu,
     lab::Lab,
@@ -19,49 +27,79 @@ const CALLERS: u32 = 512;
 const GATEWAY: f64 = 64.0;
 const SERVICE: f64 = 96.0;
 const ALL_IN_ONE: f64 = 120.0;
+/// Enough to see the most; it varies little.
+const ROUNDS: u32 = 3;
+/// Orders that each service has worked off by then: many times what it has in hand.
+const MANY: i64 = 20_000;
+const LONGEST: Duration = Duration::from_secs(300);
 
 pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
-    let mut lines = Vec::new();
-    let mut mesh = Mesh::prepare(lab, &[("PAYMENTS__PROVIDER_LATENCY", "0ms")]).await?;
-    mesh.begin_all().await?;
-    let door = mesh.addresses.rest().to_owned();
-    flat_out(&door, Door::Rest, rest(CALLERS), lab.plan.turn * 2).await?;
-    for service in services::SERVICES {
-        let goal = if service == "gateway" {
-            GATEWAY
-        } else {
-            SERVICE
-        };
-        lines.push(line(service, mesh.id(service), goal)?);
-    }
-    mesh.end_all().await?;
-    lab.forget();
+    let mut most = services::SERVICES.map(|_| Series::default());
+    let mut together = Series::default();
+    for _ in 0..lab.plan.rounds.min(ROUNDS) {
+        let mut mesh = Mesh::prepare(lab, &[("PAYMENTS__PROVIDER_LATENCY", "0ms")]).await?;
+        mesh.begin_all().await?;
+        let door = mesh.addresses.rest();
+        let report = flat_out(door, Door::Rest, rest(CALLERS), lab.plan.turn).await?;
+        all_accepted(&report)?;
+        until_handled(&mesh.addresses, &report).await?;
+        for (service, most) in services::SERVICES.iter().zip(&mut most) {
+            most.push(cpu::memory(mesh.id(service))?.1);
+        }
+        mesh.end_all().await?;
+        lab.forget();
 
-    let (process, door) = all_in_one(lab).await?;
-    flat_out(&door, Door::Rest, rest(CALLERS), lab.plan.turn * 2).await?;
-    lines.push(line("all in one process", process.id(), ALL_IN_ONE)?);
-    process.stop(STOP).await?;
-    Ok(lines)
+        let (process, addresses) = all_in_one(lab).await?;
+        let door = addresses.rest();
+        // The embedded broker refuses what is above its bound.
+        let report = flat_out(door, Door::Rest, rest(CALLERS), lab.plan.turn).await?;
+        anyhow::ensure!(report.failed() == 0, "{:?}", report.faults());
+        until_handled(&addresses, &report).await?;
+        together.push(cpu::memory(process.id())?.1);
+        let code = process.stop(STOP).await?;
+        anyhow::ensure!(code == 0, "ordermesh ended with {code}");
+    }
+    let each = services::SERVICES.iter().zip(most).map(|(service, most)| {
+        let is_gateway = *service == "gateway";
+        line(service, most, if is_gateway { GATEWAY } else { SERVICE })
+    });
+    let together = line("all in one process", together, ALL_IN_ONE);
+    Ok(each.chain([together]).collect())
 }
 
-fn line(what: &str, id: u32, goal: f64) -> anyhow::Result<Line> {
-    let (_, most) = cpu::memory(id)?;
-    Ok(Line {
+/// Waits until each service is done with many of the orders that were accepted, or all.
+async fn until_handled(addresses: &services::Addresses, report: &Report) -> anyhow::Result<()> {
+    let orders = i64::try_from(report.accepted())?.min(MANY);
+    for (service, records) in RECORDS {
+        let admin = Rest::new(&addresses.admin(service));
+        until(service, LONGEST, async || {
+            let done = settled(&admin).await? / records;
+            anyhow::ensure!(done >= orders, "{done} of {orders} orders");
+            anyhow::Ok(())
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+fn line(what: &str, most: Series, goal: f64) -> Line {
+    Line {
         what: format!("memory of {what}, {CALLERS} callers"),
         unit: "MB".into(),
-        ours: [most].into_iter().collect::<Series>(),
+        ours: most,
         other: None,
         goal: Goal::AtMost(goal),
-    })
+    }
 }
 
 /// `ordermesh up --ephemeral` on ports of its own.
-async fn all_in_one(lab: &Lab) -> anyhow::Result<(Process, String)> {
+async fn all_in_one(lab: &Lab) -> anyhow::Result<(Process, services::Addresses)> {
     let addresses = services::Addresses::free()?;
     let log = lab.scratch.path().join("ordermesh.log");
     let mut spec = Spec::new("ordermesh", services::binary("ordermesh")?, log)
         .args(["up", "--ephemeral"])
-        .env("NOTIFIER__SMTP_URL", lab.smtp.url());
+        .env("NOTIFIER__SMTP_URL", lab.smtp.url())
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", lab.otlp.endpoint());
     for (key, value) in addresses.environment() {
         spec = spec.env(key, value);
     }
@@ -69,5 +107,5 @@ async fn all_in_one(lab: &Lab) -> anyhow::Result<(Process, String)> {
     for service in services::SERVICES {
         services::until_ready(&process, &addresses.admin(service)).await?;
     }
-    Ok((process, addresses.rest().to_owned()))
+    Ok((process, addresses))
 }

@@ -81,7 +81,8 @@ async fn per_cpu_second(
     .await?;
     let spent = cpu_seconds(&processes)? - before;
     for process in processes {
-        process.stop(STOP).await?;
+        let code = process.stop(STOP).await?;
+        anyhow::ensure!(code == 0, "{service} ended with {code}");
     }
     Ok(float(orders) / spent)
 }

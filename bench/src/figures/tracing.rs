@@ -2,7 +2,7 @@
 
 use ordermesh::load::Door;
 
-use super::doors::{flat_out, rest};
+use super::doors::{all_accepted, flat_out, rest};
 use crate::{
     lab::Lab,
     mesh::Mesh,
@@ -11,8 +11,7 @@ use crate::{
 };
 
 const CALLERS: u32 = 512;
-/// Shorter turns, but more of them: a difference of a few percent shows only over
-/// many pairs.
+/// Of each round: a difference of a few percent shows only over many.
 const PAIRS: u32 = 3;
 
 pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
@@ -34,7 +33,9 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
                 rest(CALLERS),
                 lab.plan.turn,
             );
-            rates.push(report.await?.accepted_per_second());
+            let report = report.await?;
+            all_accepted(&report)?;
+            rates.push(report.accepted_per_second());
         }
         lab.forget();
     }

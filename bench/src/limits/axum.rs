@@ -23,9 +23,9 @@ pub(crate) struct KafkaArguments {
     brokers: String,
     #[arg(long)]
     topic: String,
-    /// `linger.ms` of the producer.
-    #[arg(long)]
-    linger: String,
+    /// Any of the producer's settings, as librdkafka names it.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    settings: Vec<String>,
 }
 
 pub(crate) fn alone(_: Arguments) -> anyhow::Result<()> {
@@ -47,12 +47,16 @@ fn answer(body: &[u8]) -> (StatusCode, Json<Value>) {
 }
 
 pub(crate) fn with_kafka(arguments: KafkaArguments) -> anyhow::Result<()> {
-    let producer: FutureProducer = ClientConfig::new()
+    let mut config = ClientConfig::new();
+    config
         .set("bootstrap.servers", &arguments.brokers)
         .set("acks", "all")
-        .set("enable.idempotence", "true")
-        .set("linger.ms", &arguments.linger)
-        .create()?;
+        .set("enable.idempotence", "true");
+    for setting in &arguments.settings {
+        let (name, value) = setting.split_once('=').context("--set NAME=VALUE")?;
+        config.set(name, value);
+    }
+    let producer: FutureProducer = config.create()?;
     let router = Router::new()
         .route("/order", post(publish))
         .with_state((producer, arguments.topic));

@@ -48,9 +48,9 @@ const SQLITE_UNAVAILABLE: &[&str] = &[
     "database schema has changed",
 ];
 
-/// PostgreSQL reports these as plain text through diesel: classes 08
-/// (connection), 53 (resources) and 57 (operator intervention) of its SQLSTATE
-/// table, by the words of the server's messages.
+/// PostgreSQL reports these as plain text through diesel: classes 08 (connection),
+/// 53 (resources), 57 (operator intervention) and 58 (its system) of its SQLSTATE
+/// table, by the words of the server's messages, in lower case.
 const POSTGRES_UNAVAILABLE: &[&str] = &[
     "connection closed",
     "error communicating with the server",
@@ -59,8 +59,13 @@ const POSTGRES_UNAVAILABLE: &[&str] = &[
     "too many clients",
     "remaining connection slots",
     "could not extend file",
+    "could not write",
+    "could not read block",
+    "could not resize shared memory",
     "no space left on device",
+    "input/output error",
     "out of memory",
+    "out of shared memory",
     "read-only transaction",
     "statement timeout",
     "server closed the connection",
@@ -71,7 +76,11 @@ impl From<DieselError> for DbError {
     fn from(error: DieselError) -> Self {
         if let DieselError::DatabaseError(kind, info) = &error {
             let message = info.message();
-            let says = |texts: &[&str]| texts.iter().any(|text| message.contains(text));
+            let lower = message.to_lowercase();
+            let says = |texts: &[&str]| {
+                let mut texts = texts.iter();
+                texts.any(|text| message.contains(text) || lower.contains(text))
+            };
             return match kind {
                 DatabaseErrorKind::SerializationFailure => Self::Conflict(message.to_owned()),
                 DatabaseErrorKind::ClosedConnection
@@ -112,6 +121,15 @@ mod tests {
         assert!(database(DatabaseErrorKind::ClosedConnection, "x").is_unavailable());
         assert!(database(unknown(), "database or disk is full").is_unavailable());
         assert!(database(unknown(), "the database system is shutting down").is_unavailable());
+        for full in [
+            "could not extend file \"base/16384/16385\": No space left on device",
+            "could not resize shared memory segment: No space left on device",
+            "No space left on device",
+            "out of shared memory",
+            "could not read block 7 in file \"base/1/2\": Input/output error",
+        ] {
+            assert!(database(unknown(), full).is_unavailable(), "{full}");
+        }
         let wrong = database(DatabaseErrorKind::UniqueViolation, "duplicate key");
         assert!(!wrong.is_conflict() && !wrong.is_unavailable());
     }

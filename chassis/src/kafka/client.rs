@@ -23,6 +23,8 @@ use crate::health::ReadinessHandle;
 #[derive(Debug)]
 pub(super) struct ClusterWatch {
     condition: ReadinessHandle,
+    /// What the cluster does not let us do.
+    refused: Mutex<Option<String>>,
     lag: Mutex<HashMap<(String, i32), i64>>,
     /// Records on their way to a broker.
     queued: AtomicU64,
@@ -60,14 +62,35 @@ impl ClusterWatch {
     pub(super) fn new(condition: ReadinessHandle) -> Arc<Self> {
         Arc::new(Self {
             condition,
+            refused: Mutex::default(),
             lag: Mutex::default(),
             queued: AtomicU64::new(0),
         })
     }
 
-    /// A broker has just answered.
+    /// A broker has just done what it was asked for.
     pub(super) fn answered(&self) {
+        locked(&self.refused).take();
         self.condition.set_ready();
+    }
+
+    /// Whether an error says that the cluster does not let us in; then that is what is
+    /// waited for, until it does. librdkafka tells it once, and tries again.
+    pub(super) fn refuses(&self, error: &KafkaError) -> bool {
+        let refuses = matches!(
+            error.rdkafka_error_code(),
+            Some(
+                RDKafkaErrorCode::GroupAuthorizationFailed
+                    | RDKafkaErrorCode::ClusterAuthorizationFailed
+                    | RDKafkaErrorCode::SaslAuthenticationFailed
+            )
+        );
+        if refuses {
+            let why = format!("the cluster refuses: {error}; grant it, work goes on by itself");
+            self.condition.set_not_ready(why.clone());
+            *locked(&self.refused) = Some(why);
+        }
+        refuses
     }
 
     /// librdkafka's statistics, every two seconds.
@@ -80,13 +103,16 @@ impl ClusterWatch {
             .values()
             .any(|broker| broker.state == "UP")
         {
-            self.condition.set_ready();
+            match &*locked(&self.refused) {
+                Some(why) => self.condition.set_not_ready(why.clone()),
+                None => self.condition.set_ready(),
+            }
         } else {
             self.condition
                 .set_not_ready("no broker answers; trying again until one does");
         }
         self.queued.store(statistics.msg_cnt, Ordering::Relaxed);
-        let mut lag = self.lock();
+        let mut lag = locked(&self.lag);
         lag.clear();
         for (topic, statistics) in statistics.topics {
             for (partition, statistics) in statistics.partitions {
@@ -107,7 +133,7 @@ impl ClusterWatch {
 
     /// Lag of the partitions this client consumes, by topic and partition.
     pub(super) fn lag(&self) -> Vec<((String, i32), i64)> {
-        self.lock()
+        locked(&self.lag)
             .iter()
             .map(|(key, lag)| (key.clone(), *lag))
             .collect()
@@ -122,10 +148,10 @@ impl ClusterWatch {
         // rest repeats with every attempt to connect.
         tracing::debug!(%error, reason, "librdkafka");
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(String, i32), i64>> {
-        self.lag.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// librdkafka's log lines. Connection failures repeat by the second while a

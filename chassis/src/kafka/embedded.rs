@@ -70,10 +70,10 @@ impl EmbeddedBroker {
 
 /// Keeps the backlog of every partition below what the embedded broker holds.
 ///
-/// Invariant: `unread` of a partition counts at least the bytes between its
-/// slowest group's position and its end; it may count up to [`MARK_EVERY`]
-/// records too many, never too few. A group that never read counts from the
-/// start.
+/// Invariant: what is counted as unread of a partition is at least the bytes between
+/// its slowest group's position and its end, with those of every record on its way
+/// there; it may count up to [`MARK_EVERY`] records too many, never too few. A group that
+/// never read counts from the start, and a record on its way to every partition.
 #[derive(Debug, Default)]
 pub struct Admission(Mutex<State>);
 
@@ -81,6 +81,46 @@ pub struct Admission(Mutex<State>);
 struct State {
     readers: HashMap<String, Vec<Arc<str>>>,
     partitions: HashMap<(String, i32), Backlog>,
+    /// Records on their way, by topic.
+    reserved: HashMap<String, OnTheWay>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct OnTheWay {
+    records: i64,
+    bytes: u64,
+}
+
+/// Room for a record on its way. Dropped when it surely did not get there.
+#[derive(Debug)]
+pub struct Reserved {
+    admission: Arc<Admission>,
+    topic: String,
+    bytes: u64,
+}
+
+impl Reserved {
+    /// The record is on the broker.
+    pub fn published(self, ack: Ack) {
+        let mut state = self.admission.state();
+        state.published(&self.topic, ack, self.bytes);
+        // Only now, so that it is counted at each moment.
+        drop(state);
+    }
+
+    /// Nobody knows where the record is: its room stays taken.
+    pub fn keep(mut self) {
+        self.bytes = 0;
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        if let Some(reserved) = self.admission.state().reserved.get_mut(&self.topic) {
+            reserved.records -= 1;
+            reserved.bytes -= self.bytes;
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -108,35 +148,21 @@ impl Admission {
         }
     }
 
-    /// Whether a topic can take one more record.
-    pub fn admits(&self, topic: &str) -> bool {
-        let state = self.state();
-        let Some(readers) = state.readers.get(topic) else {
-            return true;
-        };
-        state
-            .partitions
-            .iter()
-            .filter(|((of, _), _)| of == topic)
-            .all(|(_, backlog)| backlog.fits(readers))
-    }
-
-    /// A record is on the broker.
-    pub fn published(&self, topic: &str, ack: Ack, bytes: usize) {
-        let mut state = self.state();
-        let backlog = state
-            .partitions
-            .entry((topic.to_owned(), ack.partition))
-            .or_default();
-        if backlog
-            .marks
-            .back()
-            .is_none_or(|(at, _)| ack.offset >= at + MARK_EVERY)
-        {
-            backlog.marks.push_back((ack.offset, backlog.bytes));
+    /// Takes room for one more record of a topic, if there is any.
+    pub fn reserve(this: &Arc<Self>, topic: &str, bytes: usize) -> Option<Reserved> {
+        let mut state = this.state();
+        if !state.admits(topic) {
+            return None;
         }
-        backlog.end = backlog.end.max(ack.offset + 1);
-        backlog.bytes += bytes as u64;
+        let bytes = bytes as u64;
+        let reserved = state.reserved.entry(topic.to_owned()).or_default();
+        reserved.records += 1;
+        reserved.bytes += bytes;
+        Some(Reserved {
+            admission: Arc::clone(this),
+            topic: topic.to_owned(),
+            bytes,
+        })
     }
 
     /// A group has settled everything before an offset.
@@ -170,6 +196,39 @@ impl Admission {
     }
 }
 
+impl State {
+    fn admits(&self, topic: &str) -> bool {
+        let Some(readers) = self.readers.get(topic) else {
+            return true;
+        };
+        let reserved = self.reserved.get(topic).copied().unwrap_or_default();
+        let none = Backlog::default();
+        self.partitions
+            .iter()
+            .filter(|((of, _), _)| of == topic)
+            .map(|(_, backlog)| backlog)
+            // Before the first record is there, too.
+            .chain([&none])
+            .all(|backlog| backlog.fits(readers, reserved))
+    }
+
+    fn published(&mut self, topic: &str, ack: Ack, bytes: u64) {
+        let backlog = self
+            .partitions
+            .entry((topic.to_owned(), ack.partition))
+            .or_default();
+        if backlog
+            .marks
+            .back()
+            .is_none_or(|(at, _)| ack.offset >= at + MARK_EVERY)
+        {
+            backlog.marks.push_back((ack.offset, backlog.bytes));
+        }
+        backlog.end = backlog.end.max(ack.offset + 1);
+        backlog.bytes += bytes;
+    }
+}
+
 impl Backlog {
     fn slowest(&self, readers: &[Arc<str>]) -> i64 {
         readers
@@ -179,7 +238,7 @@ impl Backlog {
             .unwrap_or(self.end)
     }
 
-    fn fits(&self, readers: &[Arc<str>]) -> bool {
+    fn fits(&self, readers: &[Arc<str>], on_the_way: OnTheWay) -> bool {
         let slowest = self.slowest(readers);
         let before = self
             .marks
@@ -188,7 +247,8 @@ impl Backlog {
             .find(|(at, _)| *at <= slowest)
             .or(self.marks.front())
             .map_or(0, |(_, bytes)| *bytes);
-        self.end - slowest < MAX_UNREAD_RECORDS && self.bytes - before < MAX_UNREAD_BYTES
+        self.end - slowest + on_the_way.records < MAX_UNREAD_RECORDS
+            && self.bytes - before + on_the_way.bytes < MAX_UNREAD_BYTES
     }
 }
 
@@ -196,30 +256,66 @@ impl Backlog {
 mod tests {
     use super::*;
 
-    fn publish(admission: &Admission, offsets: std::ops::Range<i64>, bytes: usize) {
-        for offset in offsets {
-            admission.published(
-                "orders.v1",
-                Ack {
-                    partition: 0,
-                    offset,
-                },
-                bytes,
-            );
+    fn admission(readers: &[&str]) -> Arc<Admission> {
+        let admission = Arc::new(Admission::default());
+        for group in readers {
+            admission.subscribe(group, &["orders.v1"]);
         }
+        admission
+    }
+
+    fn publish(admission: &Admission, offsets: std::ops::Range<i64>, bytes: u64) {
+        for offset in offsets {
+            let ack = Ack {
+                partition: 0,
+                offset,
+            };
+            admission.state().published("orders.v1", ack, bytes);
+        }
+    }
+
+    fn admits(admission: &Arc<Admission>) -> bool {
+        Admission::reserve(admission, "orders.v1", 1).is_some()
+    }
+
+    #[test]
+    fn what_is_on_its_way_counts_until_its_fate_is_known() {
+        let admission = admission(&["history"]);
+        let half = usize::try_from(MAX_UNREAD_BYTES / 2).unwrap();
+        let reserve = || Admission::reserve(&admission, "orders.v1", half);
+        let (first, second) = (reserve().unwrap(), reserve().unwrap());
+        assert!(reserve().is_none(), "both may get there");
+        drop(first);
+        let first = reserve().unwrap();
+        second.published(Ack {
+            partition: 0,
+            offset: 0,
+        });
+        assert!(reserve().is_none(), "one is there, one on its way");
+        drop(first);
+    }
+
+    #[test]
+    fn what_may_be_anywhere_keeps_its_room() {
+        let admission = admission(&["history"]);
+        let half = usize::try_from(MAX_UNREAD_BYTES / 2).unwrap();
+        let reserve = || Admission::reserve(&admission, "orders.v1", half);
+        reserve().unwrap().keep();
+        let other = reserve().unwrap();
+        assert!(reserve().is_none());
+        drop(other);
+        assert!(reserve().is_some());
     }
 
     #[test]
     fn the_slowest_group_decides() {
-        let admission = Admission::default();
-        admission.subscribe("payments", &["orders.v1"]);
-        admission.subscribe("history", &["orders.v1"]);
+        let admission = admission(&["payments", "history"]);
         publish(&admission, 0..3_000, 1_000);
-        assert!(!admission.admits("orders.v1"), "3 MB unread");
+        assert!(!admits(&admission), "3 MB unread");
         admission.consumed("payments", "orders.v1", 0, 3_000);
-        assert!(!admission.admits("orders.v1"), "history has read nothing");
+        assert!(!admits(&admission), "history has read nothing");
         admission.consumed("history", "orders.v1", 0, 1_000);
-        assert!(admission.admits("orders.v1"), "2 MB unread");
+        assert!(admits(&admission), "2 MB unread");
         assert!(!admission.is_drained());
         admission.consumed("history", "orders.v1", 0, 3_000);
         assert!(admission.is_drained());
@@ -227,27 +323,25 @@ mod tests {
 
     #[test]
     fn many_small_records_count_as_well() {
-        let admission = Admission::default();
-        admission.subscribe("history", &["orders.v1"]);
+        let admission = admission(&["history"]);
         publish(&admission, 0..MAX_UNREAD_RECORDS, 1);
-        assert!(!admission.admits("orders.v1"));
+        assert!(!admits(&admission));
     }
 
     #[test]
     fn a_topic_nobody_reads_is_never_full() {
-        let admission = Admission::default();
+        let admission = admission(&[]);
         publish(&admission, 0..100_000, 1_000);
-        assert!(admission.admits("orders.v1") && admission.is_drained());
+        assert!(admits(&admission) && admission.is_drained());
     }
 
     #[test]
     fn bytes_before_the_slowest_position_are_forgotten() {
-        let admission = Admission::default();
-        admission.subscribe("history", &["orders.v1"]);
+        let admission = admission(&["history"]);
         for round in 0..100 {
             publish(&admission, round * 1_000..(round + 1) * 1_000, 1_000);
             admission.consumed("history", "orders.v1", 0, (round + 1) * 1_000);
-            assert!(admission.admits("orders.v1"));
+            assert!(admits(&admission));
         }
         let marks = admission.state().partitions[&("orders.v1".to_owned(), 0)]
             .marks

@@ -19,6 +19,9 @@ pub struct KafkaOptions {
     admission: Option<Arc<Admission>>,
 }
 
+/// What a topic's name ends with that takes dead letters back.
+const REPLAYS: &str = ".replay.v1";
+
 /// Settings that our guarantees rest on; setting them otherwise would make the
 /// documentation untrue.
 const OURS: &[&str] = &[
@@ -132,7 +135,12 @@ impl KafkaOptions {
 
     /// The topic through which a service gets dead letters back.
     pub fn replays(service: &str) -> String {
-        format!("{service}.replay.v1")
+        format!("{service}{REPLAYS}")
+    }
+
+    /// Whether some service gets dead letters back through a topic.
+    pub(super) fn is_replays(topic: &str) -> bool {
+        topic.ends_with(REPLAYS)
     }
 
     /// What every client starts from.

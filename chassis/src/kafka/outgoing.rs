@@ -19,6 +19,8 @@ pub struct Outgoing {
     pub(super) payload: Option<Vec<u8>>,
     pub(super) headers: Vec<OutgoingHeader>,
     pub(super) parent: Option<String>,
+    /// An event of ours, whose key is an id; otherwise anybody's bytes.
+    pub(super) is_ours: bool,
 }
 
 impl Outgoing {
@@ -46,6 +48,7 @@ impl Outgoing {
                 header(headers::CONTENT_TYPE, headers::PROTOBUF.as_bytes().into()),
             ],
             parent: None,
+            is_ours: true,
         }
     }
 
@@ -65,6 +68,7 @@ impl Outgoing {
                 .map(|(name, value)| (name.into(), value.map(Cow::Owned)))
                 .collect(),
             parent: None,
+            is_ours: false,
         }
     }
 

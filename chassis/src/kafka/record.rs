@@ -5,6 +5,7 @@ use std::{fmt, ops::Range, sync::Arc};
 use rdkafka::message::{BorrowedMessage, Message as _};
 
 use super::{
+    KafkaOptions,
     consumer::{Poison, PoisonClass},
     headers, raw,
 };
@@ -153,6 +154,17 @@ impl Record {
     /// The event's id, `ce_id`.
     pub fn event_id(&self) -> Option<&str> {
         self.text_header(headers::CE_ID)
+    }
+
+    /// Whether to read it as an event of type `M`, whose own topic is `topic`.
+    ///
+    /// Each topic holds one type, and another there is a mistake that
+    /// [`event`](Self::event) finds. Dead letters that were put back come from a topic
+    /// that holds all types that a service reads; there a record's own type decides.
+    pub fn is_of<M: prost::Name>(&self, topic: &str) -> bool {
+        self.topic() == topic
+            || KafkaOptions::is_replays(self.topic())
+                && self.text_header(headers::CE_TYPE) == Some(M::full_name().as_str())
     }
 
     /// Decodes the event that the headers and the value make.

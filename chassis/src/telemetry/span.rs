@@ -46,7 +46,7 @@ pub(crate) fn http_server(method: &str, route: &str) -> Span {
 
 /// A record on its way to the broker. Its context is what consumers continue: the
 /// child of a stored `traceparent`, or else of what is going on.
-pub(crate) fn send(topic: &str, key: &[u8], stored: Option<&str>) -> Traced {
+pub(crate) fn send(topic: &str, key: Option<&[u8]>, stored: Option<&str>) -> Traced {
     match stored {
         Some(stored) => {
             Traced::child_of(propagation::extract(stored, None), || sending(topic, key))
@@ -55,7 +55,8 @@ pub(crate) fn send(topic: &str, key: &[u8], stored: Option<&str>) -> Traced {
     }
 }
 
-fn sending(topic: &str, key: &[u8]) -> Span {
+fn sending(topic: &str, key: Option<&[u8]>) -> Span {
+    let key = key.map(String::from_utf8_lossy);
     tracing::info_span!(
         "send",
         otel.name = format_args!("send {topic}"),
@@ -64,7 +65,7 @@ fn sending(topic: &str, key: &[u8]) -> Span {
         messaging.operation.type = "send",
         messaging.operation.name = "send",
         messaging.destination.name = topic,
-        messaging.kafka.message.key = &*String::from_utf8_lossy(key),
+        messaging.kafka.message.key = key.as_deref(),
         messaging.destination.partition.id = tracing::field::Empty,
         messaging.kafka.offset = tracing::field::Empty,
         otel.status_code = tracing::field::Empty,

@@ -46,6 +46,13 @@ fn main() -> ExitCode {
 async fn all(size: Size) -> anyhow::Result<()> {
     let wanted = std::env::var("ROWS").ok();
     let wanted: Option<Vec<&str>> = wanted.as_deref().map(|rows| rows.split(',').collect());
+    let known: Vec<String> = rows::all()
+        .iter()
+        .map(|row| row.number.to_string())
+        .collect();
+    for row in wanted.iter().flatten() {
+        anyhow::ensure!(known.iter().any(|known| known == row), "ROWS: no row {row}");
+    }
     let slack = match size {
         Size::Short => 3,
         Size::Full => 1,

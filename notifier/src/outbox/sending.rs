@@ -26,14 +26,17 @@ use crate::{
 /// the round take: what was sent in this time is sent again when the process dies.
 const RECORD_WITHIN: Duration = Duration::from_millis(100);
 
-/// What the sends of a round learn about the mail server.
+/// What a round has learned about the mail server and the database. When one is away,
+/// the mails that are left are put back.
 #[derive(Debug, Default)]
-struct Server {
-    /// It answered for a mail, with yes or no.
+struct Learned {
+    /// The server answered for a mail, with yes or no.
     answers: bool,
-    /// Why it is away: the mails that are left are put back, in place of each
-    /// waiting for a timeout.
+    /// Why the server is away: in place of each mail waiting for a timeout.
     away: Option<String>,
+    /// What was sent could not be recorded lately: what is sent now could not be
+    /// either, and would be sent again.
+    is_unrecorded: bool,
 }
 
 /// A mail, and how sending it went; nothing when it was put back.
@@ -50,13 +53,13 @@ impl Outbox {
         if pending.is_empty() {
             return Ok(Vec::new());
         }
-        let server = Mutex::new(Server::default());
+        let learned = Mutex::new(Learned::default());
         // Holds no more than the round.
         let (sender, mut results) = mpsc::unbounded_channel();
         let sending = async {
             let sender = sender;
             stream::iter(pending)
-                .map(|mail| self.send_one(mail, held, &server))
+                .map(|mail| self.send_one(mail, held, &learned))
                 .buffer_unordered(self.options.sends_at_once)
                 .for_each(async |tried| {
                     // When what came before could not be recorded, nobody listens:
@@ -73,17 +76,19 @@ impl Outbox {
                 if tried.is_empty() {
                     return Ok(ended);
                 }
-                ended.append(&mut self.record(tried, held).await?);
+                ended.append(&mut self.record(tried, held, &learned).await?);
             }
         };
         let ((), recorded) = tokio::join!(sending, recording);
-        let Server { answers, away } = server.into_inner().unwrap_or_default();
+        let Learned { answers, away, .. } = learned.into_inner().unwrap_or_default();
         self.tell(away.as_deref().filter(|_| !answers));
         recorded
     }
 
-    async fn send_one(&self, mail: StoredMail, held: &Held, server: &Mutex<Server>) -> Tried {
-        let is_away = server.lock().is_ok_and(|server| server.away.is_some());
+    async fn send_one(&self, mail: StoredMail, held: &Held, learned: &Mutex<Learned>) -> Tried {
+        let is_away = learned
+            .lock()
+            .is_ok_and(|learned| learned.away.is_some() || learned.is_unrecorded);
         if is_away || self.shutdown.is_cancelled() || Instant::now() > held.last_send {
             return (mail, None);
         }
@@ -97,17 +102,22 @@ impl Outbox {
             Sent::Lost(why) => span::fail(span, "lost", why),
             Sent::Unreachable(why) => span::fail(span, "unreachable", why),
         }
-        if let Ok(mut server) = server.lock() {
+        if let Ok(mut learned) = learned.lock() {
             match &sent {
-                Sent::Lost(why) | Sent::Unreachable(why) => server.away = Some(why.clone()),
-                Sent::Taken | Sent::Deferred(_) | Sent::Refused(_) => server.answers = true,
+                Sent::Lost(why) | Sent::Unreachable(why) => learned.away = Some(why.clone()),
+                Sent::Taken | Sent::Deferred(_) | Sent::Refused(_) => learned.answers = true,
             }
         }
         (mail, Some(sent))
     }
 
     /// Records how sending went. Gives those mails that came to their end.
-    async fn record(&self, tried: Vec<Tried>, held: &Held) -> Result<Vec<StoredMail>, DbError> {
+    async fn record(
+        &self,
+        tried: Vec<Tried>,
+        held: &Held,
+        learned: &Mutex<Learned>,
+    ) -> Result<Vec<StoredMail>, DbError> {
         let now = UnixMicros::now();
         let attempts: Vec<Attempt> = tried
             .iter()
@@ -124,7 +134,7 @@ impl Outbox {
             })
             .collect();
         fault::point(Point::MailTaken);
-        let accepted = self.insist(held, attempts, now).await?;
+        let accepted = self.insist(held, attempts, now, learned).await?;
         fault::point(Point::MailRecorded);
         Ok(ended
             .into_iter()
@@ -138,11 +148,16 @@ impl Outbox {
         held: &Held,
         attempts: Vec<Attempt>,
         now: UnixMicros,
+        learned: &Mutex<Learned>,
     ) -> Result<HashSet<NotificationId>, DbError> {
         let mut pause = Pause::default();
         loop {
             let token = held.lease.token;
-            let error = match self.store.record(token, attempts.clone(), now).await {
+            let result = self.store.record(token, attempts.clone(), now).await;
+            if let Ok(mut learned) = learned.lock() {
+                learned.is_unrecorded = result.is_err();
+            }
+            let error = match result {
                 Ok(accepted) => return Ok(accepted.into_iter().collect()),
                 Err(error @ DbError::Statement(_)) => return Err(error),
                 Err(error) => error,

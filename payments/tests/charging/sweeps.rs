@@ -83,8 +83,11 @@ async fn too_old(url: String) -> anyhow::Result<()> {
     };
     let process = Process::start(&world, &settings);
     leave_pending(&process, &failing).await?;
-    ensure!(process.sweeper.sweep().await? == 1, "tried once more");
+    let calls = world.bank.calls.load(Ordering::SeqCst);
+    ensure!(process.sweeper.sweep().await? == 1, "found");
     ensure!(process.sweeper.sweep().await? == 0, "and never again");
+    let calls_now = world.bank.calls.load(Ordering::SeqCst);
+    ensure!(calls_now == calls, "not charged so late");
     ensure!(world.payment(&failing).await?.outcome.is_none());
     ensure!(world.store.stats().await?.pending == 1);
 

@@ -8,6 +8,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, mpsc::Receiver},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -22,7 +23,6 @@ use tokio_util::sync::CancellationToken;
 use super::{
     away::Away,
     pipeline::{Instruments, Lane, Pipeline},
-    poll::failed,
     progress::{PartitionProgress, Progress},
     source::Source,
     topics::Topics,
@@ -85,19 +85,40 @@ impl LoopContext {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in what workers tell, and stores how far they are.
-    pub(super) fn take_reports(&self, consumer: &BaseConsumer<Self>, topics: &mut Topics) {
+    /// Takes in what workers tell, and stores how far they are. An error when one has
+    /// ended that was not told to: its partition would stand still.
+    pub(super) fn take_reports(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        topics: &mut Topics,
+    ) -> anyhow::Result<()> {
         let reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
         while let Ok(report) = reports.try_recv() {
             match &report {
-                Report::Failed(error) => failed(error, topics),
+                Report::Failed(error) => self.failed(error, topics),
                 Report::Progress { .. } => self.watch.answered(),
-                Report::Ended { .. } => {}
+                Report::Ended { lane } => anyhow::ensure!(
+                    lane.stop.is_cancelled(),
+                    "the worker of {}[{}] panicked",
+                    lane.topic,
+                    lane.partition
+                ),
             }
             self.partitions().apply(&report);
         }
         drop(reports);
         self.store(consumer);
+        Ok(())
+    }
+
+    /// Takes in what reading failed for.
+    pub(super) fn failed(&self, error: &KafkaError, topics: &mut Topics) {
+        if !topics.missed(error) && !self.watch.refuses(error) {
+            // Readiness tells that brokers are away; this repeats with every attempt.
+            tracing::debug!(%error, "reading from Kafka failed; librdkafka tries again");
+        }
+        // An error that comes at once, over and over, must not burn a core.
+        thread::sleep(Duration::from_millis(10));
     }
 
     fn store(&self, consumer: &BaseConsumer<Self>) {

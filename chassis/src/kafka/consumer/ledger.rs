@@ -3,7 +3,8 @@
 //! Invariant: [`Ledger::position`] is one past the last record of the longest
 //! finished run from the start. Records finish in any order; the position moves
 //! only over a run without gaps, and never back. Offsets may have gaps
-//! themselves (compaction, transaction markers).
+//! themselves (compaction, transaction markers). A partition that begins again takes a
+//! new ledger.
 
 use std::collections::VecDeque;
 
@@ -23,8 +24,8 @@ struct Entry {
 }
 
 impl Ledger {
-    /// A record was taken. Offsets at or below one that was
-    /// delivered before (a fetch that came again) are refused: false.
+    /// A record was taken. An offset at or below one that was taken before is refused:
+    /// false.
     pub fn deliver(&mut self, offset: i64, bytes: usize) -> bool {
         let next = match self.open.back() {
             Some(entry) => Some(entry.offset + 1),

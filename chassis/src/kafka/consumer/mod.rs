@@ -27,6 +27,7 @@ mod away;
 mod context;
 mod figures;
 mod handler;
+mod intake;
 mod ledger;
 mod pipeline;
 mod plan;

@@ -7,8 +7,8 @@
 //! attempt is counted) only for what it did itself: it asked for a retry, or it
 //! failed alone. A group that failed for a reason that names no record is halved,
 //! so the guilty one stands alone after log2 steps; within the partition, earlier
-//! records are tried before later ones. While a dependency is away the plan is not
-//! told anything, so that costs no attempt.
+//! records are tried before later ones. A dependency that is away costs no attempt; one
+//! that gives up on a group again and again gets half of it.
 
 use std::collections::VecDeque;
 
@@ -96,12 +96,27 @@ impl Plan {
         }
     }
 
+    /// The group may be too much at once: it is halved, and no record is blamed.
+    pub(super) fn too_slow(&mut self) {
+        if let Some(group) = self.groups.pop_front() {
+            self.halve(group);
+        }
+    }
+
     /// Every record's verdict, in the batch's order.
     pub(super) fn into_verdicts(self) -> Vec<Verdict> {
         self.verdicts.into_iter().flatten().collect()
     }
 
-    fn blame_group(&mut self, mut group: Vec<usize>, why: &str) -> Next {
+    fn halve(&mut self, mut group: Vec<usize>) {
+        let later = group.split_off(group.len().div_ceil(2));
+        if !later.is_empty() {
+            self.groups.push_front(later);
+        }
+        self.groups.push_front(group);
+    }
+
+    fn blame_group(&mut self, group: Vec<usize>, why: &str) -> Next {
         match *group {
             [] => Next::Now,
             [alone] => {
@@ -109,9 +124,7 @@ impl Plan {
                 self.try_again(if again { vec![alone] } else { Vec::new() })
             }
             _ => {
-                let later = group.split_off(group.len() / 2);
-                self.groups.push_front(later);
-                self.groups.push_front(group);
+                self.halve(group);
                 Next::Now
             }
         }
@@ -209,6 +222,22 @@ mod tests {
         }
         plan.settled(vec![Settlement::Done; 3]);
         assert!(plan.into_verdicts().iter().all(|verdict| !is_dead(verdict)));
+    }
+
+    #[test]
+    fn what_is_too_slow_is_halved_until_one_is_left_and_nobody_is_blamed() {
+        let mut plan = Plan::new(5, 1);
+        let mut sizes = Vec::new();
+        for _ in 0..4 {
+            plan.too_slow();
+            sizes.extend(plan.next().map(<[usize]>::len));
+        }
+        assert_eq!(sizes, [3, 2, 1, 1]);
+        while let Some(group) = plan.next() {
+            let settlements = vec![Settlement::Done; group.len()];
+            plan.settled(settlements);
+        }
+        assert_eq!(plan.into_verdicts(), vec![Verdict::Done; 5]);
     }
 
     #[test]

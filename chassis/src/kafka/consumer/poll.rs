@@ -1,7 +1,8 @@
 //! The poll thread.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{sync::Arc, time::Duration};
 
+use anyhow::Context as _;
 use rdkafka::{
     Message as _,
     consumer::{BaseConsumer, CommitMode, Consumer as _},
@@ -15,25 +16,28 @@ use crate::health::LivenessHandle;
 /// How long one poll may wait: so late may an offset be stored.
 const TURN: Duration = Duration::from_millis(100);
 
-/// Polls until told to stop, then gives back all partitions.
+/// Polls until told to stop, then gives back all partitions. On an error nothing more
+/// is stored or committed: what is not settled comes again to the next owner.
 pub(super) fn run(
     consumer: &Arc<BaseConsumer<LoopContext>>,
     stop: &CancellationToken,
     heart: &LivenessHandle,
     topics: &mut Topics,
-) {
+) -> anyhow::Result<()> {
     let context = consumer.context();
     while !stop.is_cancelled() {
         heart.beat();
-        context.take_reports(consumer, topics);
+        context.take_reports(consumer, topics)?;
         match consumer.poll(TURN) {
-            // Were it passed over, a later offset could be stored. So the process
-            // ends here, and the record comes again to the next.
-            Some(Ok(message)) => panic!(
+            // Were it passed over, a later offset could be stored.
+            Some(Ok(message)) => anyhow::bail!(
                 "a record of {} came past its partition's queue",
                 message.topic()
             ),
-            Some(Err(error)) => failed(&error, topics),
+            Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => {
+                return Err(error).context("librdkafka gave this consumer up for good");
+            }
+            Some(Err(error)) => context.failed(&error, topics),
             None => {}
         }
         topics.look(consumer);
@@ -41,14 +45,5 @@ pub(super) fn run(
     // Records that are still in queues are given up: they are not settled, so
     // they come again.
     context.release(consumer, None, CommitMode::Sync);
-}
-
-/// Takes in what reading failed for.
-pub(super) fn failed(error: &KafkaError, topics: &mut Topics) {
-    if !topics.missed(error) {
-        // Readiness tells that brokers are away; this repeats with every attempt.
-        tracing::debug!(%error, "reading from Kafka failed; librdkafka tries again");
-    }
-    // An error that comes at once, over and over, must not burn a core.
-    thread::sleep(Duration::from_millis(10));
+    Ok(())
 }

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -135,24 +136,24 @@ pub(crate) fn start<H: Handler>(
 
     let stop = CancellationToken::new();
     let (end, ended) = oneshot::channel();
-    let (thread_end, thread_ended) = oneshot::channel::<()>();
+    let (thread_end, thread_ended) = oneshot::channel();
     let heart = service.health().heartbeat("poll thread", HEART);
     let mut topics = Topics::new(topics, service.readiness("topics"));
     {
         let stop = stop.clone();
         service.telemetry().thread("kafka-poll", move || {
-            poll::run(&consumer, &stop, &heart, &mut topics);
+            let result = poll::run(&consumer, &stop, &heart, &mut topics);
             // Leaves the group, so that others take over without waiting for the
             // session to time out.
             drop(consumer);
             let _ = end.send(());
-            drop(thread_end);
+            let _ = thread_end.send(result);
         })?;
     }
     let (stopping, shutdown) = (stop.clone(), service.shutdown());
     service.spawn("consumer", async move {
-        let _ = thread_ended.await;
-        anyhow::ensure!(stopping.is_cancelled(), "the poll thread panicked");
+        thread_ended.await.context("the poll thread panicked")??;
+        anyhow::ensure!(stopping.is_cancelled(), "the poll thread has ended");
         shutdown.cancelled().await;
         Ok(())
     });

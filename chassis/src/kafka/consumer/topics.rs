@@ -1,10 +1,11 @@
 //! Whether the topics that are subscribed to exist, as a condition of readiness.
 //!
-//! librdkafka tells once that a topic is missing, also when it was only just made
-//! and not every broker has heard of it, and tells nothing when it is there.
+//! librdkafka tells once that a topic is missing or not to be read, also when it was
+//! only just made and not every broker has heard of it, and tells nothing when that is
+//! over.
 //!
-//! Invariant: from the first such error on, the cluster is asked until it knows all
-//! topics, and its answers alone decide.
+//! Invariant: from the first such error on, the cluster is asked until it has said twice
+//! in a row that all is well, and its answers alone decide.
 
 use std::time::{Duration, Instant};
 
@@ -19,12 +20,22 @@ use crate::health::ReadinessHandle;
 /// waits for it.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// Answers in a row that all is well. A broker may not have heard of a deletion yet.
+const ASSURED: u32 = 2;
+
 /// The topics that are subscribed to, by their names on the cluster.
 pub(super) struct Topics {
     names: Vec<String>,
     condition: ReadinessHandle,
-    /// When to ask, while one may be missing.
-    ask: Option<Instant>,
+    asking: Option<Asking>,
+}
+
+/// While one may be missing.
+struct Asking {
+    /// When to ask next.
+    at: Instant,
+    /// How often in a row all was well.
+    well: u32,
 }
 
 impl Topics {
@@ -34,64 +45,74 @@ impl Topics {
         Self {
             names,
             condition,
-            ask: None,
+            asking: None,
         }
     }
 
-    /// Whether an error says that a topic does not exist. Then the cluster is asked.
+    /// Whether an error says that a topic cannot be read. Then the cluster is asked.
     pub(super) fn missed(&mut self, error: &KafkaError) -> bool {
-        let missed = error.rdkafka_error_code().is_some_and(is_missing);
+        let code = error.rdkafka_error_code();
+        let missed = code.is_some_and(is_missing)
+            || code == Some(RDKafkaErrorCode::TopicAuthorizationFailed);
         if missed {
-            self.ask.get_or_insert_with(Instant::now);
+            self.asking = Some(Asking {
+                at: Instant::now(),
+                well: 0,
+            });
         }
         missed
     }
 
-    /// Asks the cluster which are missing, when it is time for that.
+    /// Asks the cluster about each, when it is time for that.
     pub(super) fn look<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>) {
-        if self.ask.is_none_or(|at| Instant::now() < at) {
+        let Some(asking) = &mut self.asking else {
+            return;
+        };
+        if Instant::now() < asking.at {
             return;
         }
-        let missing: KafkaResult<Vec<&str>> = self
-            .names
-            .iter()
-            .filter_map(|name| match exists(consumer, name) {
-                Ok(true) => None,
-                Ok(false) => Some(Ok(name.as_str())),
-                Err(error) => Some(Err(error)),
-            })
-            .collect();
-        self.ask = Some(Instant::now() + EVERY);
-        match missing {
-            Ok(missing) if missing.is_empty() => {
-                self.ask = None;
-                self.condition.set_ready();
-            }
-            Ok(missing) => self.condition.set_not_ready(format!(
-                "not on the cluster: {}; `ordermesh topics create` makes them",
-                missing.join(", ")
-            )),
+        let names = self.names.iter();
+        let problems: KafkaResult<Vec<_>> = names.map(|name| problem(consumer, name)).collect();
+        asking.at = Instant::now() + EVERY;
+        let problems: Vec<String> = match problems {
+            Ok(problems) => problems.into_iter().flatten().collect(),
             // Readiness tells that brokers are away.
-            Err(error) => tracing::debug!(%error, "the cluster did not tell its topics"),
+            Err(error) => {
+                tracing::debug!(%error, "the cluster did not tell its topics");
+                return;
+            }
+        };
+        if problems.is_empty() {
+            asking.well += 1;
+            if asking.well == ASSURED {
+                self.asking = None;
+            }
+            self.condition.set_ready();
+        } else {
+            asking.well = 0;
+            self.condition.set_not_ready(problems.join("; "));
         }
     }
 }
 
-fn exists<C: ConsumerContext>(consumer: &BaseConsumer<C>, name: &str) -> KafkaResult<bool> {
+/// What is wrong with a topic, if something is. An error when the cluster does not
+/// answer.
+fn problem<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    name: &str,
+) -> KafkaResult<Option<String>> {
     let metadata = consumer.fetch_metadata(Some(name), EVERY)?;
     let topic = metadata.topics().iter().find(|topic| topic.name() == name);
-    match topic.map(|topic| topic.error()) {
-        None => Ok(false),
-        Some(None) => Ok(true),
-        Some(Some(error)) => {
-            let code = RDKafkaErrorCode::from(error);
-            if is_missing(code) {
-                Ok(false)
-            } else {
-                Err(KafkaError::MetadataFetch(code))
-            }
-        }
-    }
+    let code = match topic.map(|topic| topic.error()) {
+        None => RDKafkaErrorCode::UnknownTopic,
+        Some(None) => return Ok(None),
+        Some(Some(error)) => error.into(),
+    };
+    Ok(Some(if is_missing(code) {
+        format!("{name} does not exist, `ordermesh topics create` makes it")
+    } else {
+        format!("{name}: {code}")
+    }))
 }
 
 fn is_missing(code: RDKafkaErrorCode) -> bool {

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep_until};
 use tower::{Service as _, ServiceExt as _};
 
 use super::{
+    intake::Intake,
     ledger::Ledger,
     pipeline::{Batch, Item, Lane, Pipeline, Stopped},
     source::Source,
@@ -31,9 +32,6 @@ use crate::{
 /// How long records that are no full batch gather beside a batch in flight. A
 /// few database round trips; not felt next to a charge.
 const GATHER: Duration = Duration::from_millis(5);
-/// Bytes of a partition's unsettled records from which on no more are taken.
-/// Records are counted as well; this bounds large ones.
-const MAX_OPEN_BYTES: usize = 8 * 1024 * 1024;
 
 /// What workers tell the poll thread.
 #[derive(Debug)]
@@ -78,39 +76,42 @@ pub(super) async fn run(
             open: ledger.open(),
         });
     };
-    let mut ledger = Ledger::default();
+    let mut intake = Intake::new(limits.batch_max);
     let mut in_flight: FuturesUnordered<BoxFuture<'static, Result<Offsets, Stopped>>> =
         FuturesUnordered::new();
-    let mut waiting = Vec::new();
     let mut emptied = false;
     let mut gathered = Instant::now();
     loop {
-        let has_room = in_flight.is_empty()
-            || in_flight.len() < limits.batches_in_flight && ledger.open_bytes() < MAX_OPEN_BYTES;
-        let mut full = waiting.len() >= limits.batch_max;
-        if has_room && !emptied && !full {
-            let each = |record: Record| {
-                if ledger.deliver(record.offset(), record.size()) {
-                    waiting.push(record);
-                }
-                full = waiting.len() >= limits.batch_max || ledger.open_bytes() >= MAX_OPEN_BYTES;
-                !full
-            };
-            emptied = source.take(each, |error| {
-                let _ = reports.send(Report::Failed(error));
-            });
+        if let Some(offset) = intake.begin_again() {
+            tracing::warn!(
+                topic = &*lane.topic,
+                partition = lane.partition,
+                offset,
+                "the partition begins again at an earlier offset: its log was cut, or its \
+                 topic made anew"
+            );
         }
-        let is_due = full || in_flight.is_empty() || gathered <= Instant::now();
-        if let Some(offsets) = Offsets::of(&waiting)
+        let has_room =
+            in_flight.is_empty() || in_flight.len() < limits.batches_in_flight && intake.has_room();
+        if has_room && !emptied && !intake.is_full() {
+            emptied = source.take(
+                |record| intake.take(record),
+                |error| {
+                    let _ = reports.send(Report::Failed(error));
+                },
+            );
+        }
+        let is_due = intake.is_full() || in_flight.is_empty() || gathered <= Instant::now();
+        if let Some(offsets) = Offsets::of(intake.waiting())
             && has_room
             && is_due
         {
             gathered = Instant::now() + GATHER;
             if fault::makes(Mistake::EarlyOffsets) {
-                ledger.finish(offsets.first, offsets.last);
+                intake.ledger.finish(offsets.first, offsets.last);
             }
-            tell(&ledger);
-            let records = std::mem::take(&mut waiting);
+            tell(&intake.ledger);
+            let records = intake.batch();
             in_flight.push(settle(pipeline.clone(), &lane, offsets, records));
             continue;
         }
@@ -119,11 +120,11 @@ pub(super) async fn run(
             () = lane.stop.cancelled() => break,
             Some(finished) = in_flight.next() => {
                 if let Ok(offsets) = finished {
-                    ledger.finish(offsets.first, offsets.last);
-                    tell(&ledger);
+                    intake.ledger.finish(offsets.first, offsets.last);
+                    tell(&intake.ledger);
                 }
             }
-            () = sleep_until(gathered), if has_room && !waiting.is_empty() => {}
+            () = sleep_until(gathered), if has_room && !intake.waiting().is_empty() => {}
             () = source.arrived(), if has_room && emptied => emptied = false,
         }
     }
@@ -131,8 +132,8 @@ pub(super) async fn run(
     // again.
     while let Some(finished) = in_flight.next().await {
         if let Ok(offsets) = finished {
-            ledger.finish(offsets.first, offsets.last);
-            tell(&ledger);
+            intake.ledger.finish(offsets.first, offsets.last);
+            tell(&intake.ledger);
         }
     }
     drop(ended);

@@ -32,7 +32,7 @@ use self::{
     gather::{Gather, Turn},
     producer::{Failure, Fate, Producer, Ready},
 };
-use super::{KafkaOptions, Outgoing, client::ClusterWatch, headers};
+use super::{Admission, KafkaOptions, Outgoing, client::ClusterWatch, headers};
 use crate::{
     breaker::Breaker,
     grpc::SECONDS,
@@ -178,7 +178,8 @@ impl Publisher {
 
     /// Puts a record on Kafka and waits until all in-sync replicas have it.
     pub async fn publish(&self, record: Outgoing) -> Result<Ack, PublishError> {
-        let key = record.key.as_deref().unwrap_or_default();
+        // Ours is an id. What is handed on may have anybody's bytes for a key.
+        let key = record.key.as_deref().filter(|_| record.is_ours);
         let traced = telemetry::span::send(&record.topic, key, record.parent.as_deref());
         let start = Instant::now();
         let topic = record.topic.clone();
@@ -212,11 +213,13 @@ impl Publisher {
         if size > MAX_RECORD_BYTES {
             return Err(PublishError::TooLarge);
         }
-        if let Some(admission) = shared.options.admission()
-            && !admission.admits(&record.topic)
-        {
-            return Err(PublishError::QueueFull);
-        }
+        let room = match shared.options.admission() {
+            Some(admission) => {
+                let room = Admission::reserve(admission, &record.topic, size);
+                Some(room.ok_or(PublishError::QueueFull)?)
+            }
+            None => None,
+        };
         let permit = shared.breaker.admit().ok_or_else(|| {
             PublishError::Unavailable("it did not answer just now; not asked again yet".to_owned())
         })?;
@@ -226,6 +229,7 @@ impl Publisher {
             self.headers(&record, traced),
             record.key,
             record.payload,
+            room,
         );
         match shared.gather.add(ready) {
             Turn::Go(ready) => self.producer().send(ready),
@@ -242,9 +246,6 @@ impl Publisher {
             Ok(Ok(ack)) => {
                 permit.done(true);
                 shared.watch.answered();
-                if let Some(admission) = shared.options.admission() {
-                    admission.published(&record.topic, ack, size);
-                }
                 Ok(ack)
             }
             Ok(Err(failure)) => {

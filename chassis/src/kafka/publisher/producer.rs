@@ -14,7 +14,7 @@ use tracing::Dispatch;
 
 use super::Ack;
 use crate::{
-    kafka::{client, client::ClusterWatch, raw},
+    kafka::{client, client::ClusterWatch, embedded::Reserved, raw},
     telemetry::Telemetry,
 };
 
@@ -53,7 +53,30 @@ pub(super) struct Ready {
     headers: OwnedHeaders,
     key: Option<Vec<u8>>,
     payload: Option<Vec<u8>>,
-    sender: Box<oneshot::Sender<Delivered>>,
+    waiting: Box<Waiting>,
+}
+
+/// Who waits for a record's fate.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    sender: oneshot::Sender<Delivered>,
+    /// What the embedded broker has reserved for it.
+    room: Option<Reserved>,
+}
+
+impl Waiting {
+    /// The record has met its fate. The caller may be gone; the record is where it is
+    /// all the same.
+    fn tell(self, delivered: Delivered) {
+        if let Some(room) = self.room {
+            match &delivered {
+                Ok(ack) => room.published(*ack),
+                Err(failure) if failure.fate == Fate::Unknown => room.keep(),
+                Err(_) => drop(room),
+            }
+        }
+        let _ = self.sender.send(delivered);
+    }
 }
 
 impl Ready {
@@ -62,6 +85,7 @@ impl Ready {
         headers: OwnedHeaders,
         key: Option<Vec<u8>>,
         payload: Option<Vec<u8>>,
+        room: Option<Reserved>,
     ) -> (Self, oneshot::Receiver<Delivered>) {
         let (sender, receiver) = oneshot::channel();
         let ready = Self {
@@ -69,7 +93,7 @@ impl Ready {
             headers,
             key,
             payload,
-            sender: Box::new(sender),
+            waiting: Box::new(Waiting { sender, room }),
         };
         (ready, receiver)
     }
@@ -109,10 +133,10 @@ impl Producer {
             headers,
             key,
             payload,
-            sender,
+            waiting,
         } = ready;
         let mut record: BaseRecord<'_, [u8], [u8], _> =
-            BaseRecord::with_opaque_to(&topic, sender).headers(headers);
+            BaseRecord::with_opaque_to(&topic, waiting).headers(headers);
         record.key = key.as_deref();
         record.payload = payload.as_deref();
         if let Err((error, record)) = self.producer.send(record) {
@@ -121,8 +145,7 @@ impl Producer {
                 error,
                 fate: Fate::Refused,
             };
-            // The caller may be gone.
-            let _ = record.delivery_opaque.send(Err(failure));
+            record.delivery_opaque.tell(Err(failure));
         }
     }
 
@@ -173,9 +196,9 @@ impl ClientContext for DeliveryContext {
 }
 
 impl ProducerContext for DeliveryContext {
-    type DeliveryOpaque = Box<oneshot::Sender<Delivered>>;
+    type DeliveryOpaque = Box<Waiting>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, sender: Self::DeliveryOpaque) {
+    fn delivery(&self, result: &DeliveryResult<'_>, waiting: Self::DeliveryOpaque) {
         let delivered = match result {
             Ok(message) => Ok(Ack {
                 partition: message.partition(),
@@ -191,7 +214,6 @@ impl ProducerContext for DeliveryContext {
                 },
             }),
         };
-        // The caller may be gone; the record is where it is all the same.
-        let _ = sender.send(delivered);
+        waiting.tell(delivered);
     }
 }

@@ -117,23 +117,27 @@ impl Writer {
         let mut pause = Pause::default();
         loop {
             let letter = self.letter(item, lane, poison, attempts);
-            match self.publisher.publish(letter).await {
-                Ok(_) => break,
+            let published = match self.publisher.publish(letter).await {
                 Err(PublishError::TooLarge) => {
                     // It came from Kafka with less around it. Losing it would be
                     // worse than losing its value: the origin still holds that.
                     let mut letter = self.letter(item, lane, poison, attempts);
                     letter.payload = None;
-                    if self.publisher.publish(letter).await.is_ok() {
-                        break;
-                    }
+                    self.publisher.publish(letter).await
                 }
-                Err(error) => self
-                    .away
-                    .waits(&lane.topic, lane.partition, &error.to_string()),
-            }
+                published => published,
+            };
+            let Err(error) = published else {
+                break;
+            };
+            let why = format!("dead letters cannot be written: {error}");
+            self.away.waits(&lane.topic, lane.partition, &why);
             tokio::select! {
-                () = lane.stop.cancelled() => return Err(Stopped),
+                () = lane.stop.cancelled() => {
+                    // The partition may be gone from here already.
+                    self.away.goes_on(&lane.topic, lane.partition);
+                    return Err(Stopped);
+                }
                 () = tokio::time::sleep(pause.next_pause()) => {}
             }
         }

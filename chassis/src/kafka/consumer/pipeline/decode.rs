@@ -2,7 +2,7 @@
 
 use std::{
     future::{Ready, ready},
-    panic::AssertUnwindSafe,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     task::{Context, Poll},
 };
@@ -13,7 +13,7 @@ use tower::Service;
 use super::Batch;
 use crate::{
     fault::{self, Point},
-    kafka::consumer::handler::{Delivery, Handler, HandlerError, Settlement},
+    kafka::consumer::handler::{Delivery, Handler, HandlerError, Poison, PoisonClass, Settlement},
 };
 
 pub(super) struct Decode<H>(Arc<H>);
@@ -46,7 +46,16 @@ impl<H: Handler> Service<Batch> for Decode<H> {
         // `None` stands for a record that went to the handler.
         let mut settlements: Vec<Option<Settlement>> = Vec::with_capacity(batch.items.len());
         for item in batch.items {
-            match self.0.decode(&item.record) {
+            // A record that makes this or the handler panic must not take the service
+            // with it, over and over: it is found and put aside like any other.
+            let decoded = catch_unwind(AssertUnwindSafe(|| self.0.decode(&item.record)))
+                .unwrap_or_else(|_| {
+                    Err(Poison::new(
+                        PoisonClass::Undecodable,
+                        "decoding it panicked",
+                    ))
+                });
+            match decoded {
                 Ok(event) => {
                     deliveries.push(Delivery::new(event, item.record, item.traced));
                     settlements.push(None);
@@ -60,8 +69,6 @@ impl<H: Handler> Service<Batch> for Decode<H> {
         let handler = Arc::clone(&self.0);
         Either::Right(Box::pin(async move {
             fault::point(Point::BeforeHandler);
-            // A record that makes the handler panic must not take the service
-            // with it, over and over: it is found and put aside like any other.
             let handled = AssertUnwindSafe(handler.handle(&deliveries))
                 .catch_unwind()
                 .await;

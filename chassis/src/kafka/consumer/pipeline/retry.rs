@@ -3,7 +3,7 @@
 use std::{
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::future::BoxFuture;
@@ -22,6 +22,12 @@ use crate::{
 
 /// Pause before a record's second attempt; doubles with each.
 const FIRST_ATTEMPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A try that takes so long until the dependency is taken to be away may have been
+/// stopped for what it is: below every timeout of ours (10 s and more).
+const SLOW: Duration = Duration::from_secs(9);
+/// After so many of them in a row, half of the records are tried.
+const SLOW_TRIES: u32 = 3;
 
 #[derive(Clone)]
 pub(super) struct Retries<S> {
@@ -75,6 +81,7 @@ where
         let lane = Arc::clone(&batch.lane);
         let mut plan = Plan::new(batch.items.len(), self.attempts);
         let mut absence = Pause::default();
+        let mut slow = 0;
         while let Some(group) = plan.next() {
             let items = group
                 .iter()
@@ -84,12 +91,14 @@ where
                 items,
                 lane: Arc::clone(&lane),
             };
+            let begin = Instant::now();
             let result = match self.inner.ready().await {
                 Ok(inner) => inner.call(group).await,
                 Err(error) => Err(error),
             };
             let next = match result {
                 Ok(settlements) => {
+                    slow = 0;
                     absence.reset();
                     self.waiting.away.goes_on(&lane.topic, lane.partition);
                     plan.settled(settlements)
@@ -106,6 +115,11 @@ where
                     plan.failed(&error.to_string())
                 }
                 Err(HandlerError::Unavailable(why)) => {
+                    slow = if begin.elapsed() < SLOW { 0 } else { slow + 1 };
+                    if slow == SLOW_TRIES {
+                        slow = 0;
+                        plan.too_slow();
+                    }
                     self.waiting.away.waits(&lane.topic, lane.partition, &why);
                     self.waiting.pause(&lane, absence.next_pause()).await?;
                     continue;
