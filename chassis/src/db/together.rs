@@ -15,6 +15,8 @@
 //! it is gone meanwhile: the others are told that the outcome is unknown, and do it
 //! again, which is safe as for any batch. What if a caller is gone: it is not waited
 //! for, and its records come again; one that is being worked on is worked on.
+//!
+//! The transaction is in the trace of who runs it; the others' spans link there.
 
 use std::{
     collections::VecDeque,
@@ -22,12 +24,14 @@ use std::{
     time::Duration,
 };
 
+use opentelemetry::trace::SpanContext;
 use tokio::{
     sync::{Mutex as Turn, Notify, oneshot},
     time::{Instant, sleep_until},
 };
 
 use super::DbError;
+use crate::telemetry::span;
 
 /// How long most services gather: a few round trips, which nobody feels, and 200
 /// transactions a second at most.
@@ -58,7 +62,15 @@ struct Member<Item, Answer> {
     name: u64,
     items: Vec<Item>,
     weight: usize,
-    caller: oneshot::Sender<Result<Vec<Answer>, DbError>>,
+    caller: oneshot::Sender<Worked<Answer>>,
+}
+
+/// What came of a caller's items.
+#[derive(Debug)]
+struct Worked<Answer> {
+    result: Result<Vec<Answer>, DbError>,
+    /// Within which span.
+    span: SpanContext,
 }
 
 /// Callers whose items make one transaction.
@@ -124,11 +136,7 @@ where
         }
     }
 
-    fn join(
-        &self,
-        items: Vec<Item>,
-        weight: usize,
-    ) -> (u64, oneshot::Receiver<Result<Vec<Answer>, DbError>>) {
+    fn join(&self, items: Vec<Item>, weight: usize) -> (u64, oneshot::Receiver<Worked<Answer>>) {
         let (caller, answer) = oneshot::channel();
         let mut queue = self.queue();
         let name = queue.next;
@@ -217,7 +225,10 @@ impl<Item: Clone, Answer> Group<Item, Answer> {
     {
         for Member { items, caller, .. } in self.members {
             // Who is gone does not listen; here and below.
-            let _ = caller.send(work(items).await);
+            let _ = caller.send(Worked {
+                result: work(items).await,
+                span: span::current(),
+            });
         }
     }
 
@@ -225,7 +236,10 @@ impl<Item: Clone, Answer> Group<Item, Answer> {
         let mut answers = answers.into_iter();
         for member in self.members {
             let own = answers.by_ref().take(member.items.len()).collect();
-            let _ = member.caller.send(Ok(own));
+            let _ = member.caller.send(Worked {
+                result: Ok(own),
+                span: span::current(),
+            });
         }
     }
 
@@ -238,18 +252,23 @@ impl<Item: Clone, Answer> Group<Item, Answer> {
         for Member { caller, .. } in self.members {
             let error = error.take();
             let error = error.unwrap_or_else(|| DbError::Unavailable(others.clone()));
-            let _ = caller.send(Err(error));
+            let _ = caller.send(Worked {
+                result: Err(error),
+                span: span::current(),
+            });
         }
     }
 }
 
 fn received<Answer>(
-    answer: Result<Result<Vec<Answer>, DbError>, oneshot::error::RecvError>,
+    answer: Result<Worked<Answer>, oneshot::error::RecvError>,
 ) -> Result<Vec<Answer>, DbError> {
-    answer.unwrap_or_else(|_| {
+    let Ok(Worked { result, span }) = answer else {
         let why = "whoever worked on this with its own is gone";
-        Err(DbError::Unavailable(why.to_owned()))
-    })
+        return Err(DbError::Unavailable(why.to_owned()));
+    };
+    span::link(span);
+    result
 }
 
 #[cfg(test)]

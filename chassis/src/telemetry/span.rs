@@ -1,7 +1,10 @@
 //! Spans by the OpenTelemetry semantic conventions, in one place, so that every
 //! service names things alike.
 
-use opentelemetry::{Context, trace::Status};
+use opentelemetry::{
+    Context,
+    trace::{SpanContext, Status},
+};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
@@ -153,6 +156,20 @@ pub fn continued(name: &str, kind: &'static str, traceparent: Option<&str>) -> T
             error.type = tracing::field::Empty,
         )
     })
+}
+
+/// The span of what is going on, for others to [link](link) to.
+pub(crate) fn current() -> SpanContext {
+    Context::map_current(propagation::span_context)
+}
+
+/// Links what is going on to the span in which its work was done, unless that is its own
+/// or is not kept.
+pub(crate) fn link(to: SpanContext) {
+    let span = Span::current();
+    if to.is_sampled() && !span.is_none() && to != current() {
+        span.add_link(to);
+    }
 }
 
 /// Marks a span as failed, with words that hold no private data.
