@@ -102,11 +102,12 @@ fn problem<C: ConsumerContext>(
     name: &str,
 ) -> KafkaResult<Option<String>> {
     let metadata = consumer.fetch_metadata(Some(name), EVERY)?;
-    let topic = metadata.topics().iter().find(|topic| topic.name() == name);
-    let code = match topic.map(|topic| topic.error()) {
+    let code = match metadata.topics().iter().find(|topic| topic.name() == name) {
         None => RDKafkaErrorCode::UnknownTopic,
-        Some(None) => return Ok(None),
-        Some(Some(error)) => error.into(),
+        Some(topic) => match topic.error() {
+            None => return Ok(None),
+            Some(error) => error.into(),
+        },
     };
     Ok(Some(if is_missing(code) {
         format!("{name} does not exist, `ordermesh topics create` makes it")
