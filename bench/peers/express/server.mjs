@@ -2,7 +2,6 @@
 // record, and answered once every in-sync replica holds it.
 
 import cluster from 'node:cluster';
-import net from 'node:net';
 
 import { Kafka, logLevel } from 'kafkajs';
 
@@ -10,13 +9,11 @@ import { application, Problem } from '../shared/app.mjs';
 import { uuidv7 } from '../shared/id.mjs';
 import { onSignal, orExit, reason, serve, settings } from '../shared/process.mjs';
 
-const { port, brokers, topic, processes, idempotent, noDelay } = settings(({ text, integer, flag }) => ({
+const { port, brokers, topic, processes } = settings(({ text, integer }) => ({
   port: integer('PORT', 3010, 1, 65_535),
   brokers: text('BROKERS', '127.0.0.1:9092').split(','),
   topic: text('TOPIC', 'orders.json'),
   processes: integer('PROCESSES', 1, 1, 64),
-  idempotent: flag('IDEMPOTENT'),
-  noDelay: flag('TCP_NODELAY'),
 }));
 
 if (processes > 1 && cluster.isPrimary) {
@@ -39,20 +36,14 @@ async function connect() {
     logLevel: logLevel.ERROR,
     // KafkaJS's 1 s is short for a broker that is busy.
     connectionTimeout: 3_000,
-    ...(noDelay && { socketFactory }),
   });
   // Without the topic there is nothing to measure: one that the broker made up would have
   // its default partitions.
-  const producer = kafka.producer({ idempotent, allowAutoTopicCreation: false });
+  const producer = kafka.producer({ allowAutoTopicCreation: false });
   await orExit(`cannot reach Kafka at ${brokers}`, producer.connect());
   // Sending nothing loads the topic's metadata, which the first order would wait for.
   await orExit(`cannot use topic ${topic}`, producer.send({ topic, messages: [] }));
   return producer;
-}
-
-/** As KafkaJS's own, which leaves Nagle's algorithm on. */
-function socketFactory({ host, port, onConnect }) {
-  return net.connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, onConnect);
 }
 
 function placing(producer) {

@@ -26,11 +26,6 @@ export function settings(read) {
       }
       return number;
     },
-    flag: (name) => {
-      const text = process.env[name] || '0';
-      if (text !== '0' && text !== '1') mistakes.push(`${name} must be 0 or 1`);
-      return text === '1';
-    },
   });
   if (mistakes.length > 0) {
     console.error(mistakes.join('\n'));
