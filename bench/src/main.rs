@@ -13,6 +13,7 @@ mod figures;
 mod kept;
 mod lab;
 mod limits;
+mod load;
 mod mesh;
 mod orders;
 mod peers;

@@ -19,7 +19,7 @@ use crate::lab::Lab;
 /// Partitions of a topic, as `ordermesh topics create` makes them.
 const PARTITIONS: i32 = 12;
 /// How long a service may take to end in order.
-pub(crate) const STOP: std::time::Duration = std::time::Duration::from_secs(25);
+const STOP: std::time::Duration = std::time::Duration::from_secs(25);
 
 /// A system; which of its services run is up to the figure.
 pub(crate) struct Mesh<'lab> {
@@ -106,8 +106,7 @@ impl<'lab> Mesh<'lab> {
     /// Ends one service in order.
     pub(crate) async fn end(&mut self, service: &str) -> anyhow::Result<()> {
         if let Some(process) = self.processes.remove(service) {
-            let code = process.stop(STOP).await?;
-            anyhow::ensure!(code == 0, "{service} ended with {code}");
+            stop(&process).await?;
         }
         Ok(())
     }
@@ -162,4 +161,11 @@ impl<'lab> Mesh<'lab> {
         config.finish()?;
         Ok(options)
     }
+}
+
+/// Ends a process in order.
+pub(crate) async fn stop(process: &Process) -> anyhow::Result<()> {
+    let code = process.stop(STOP).await?;
+    anyhow::ensure!(code == 0, "{} ended with {code}", process.name());
+    Ok(())
 }

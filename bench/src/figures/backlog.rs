@@ -5,13 +5,13 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::{rest::Rest, wait::until};
+use testkit::{rest::Rest, services::Addresses, wait::until};
 
 use crate::{
     Plan,
     lab::Lab,
     limits::{consume, count, mails, rows},
-    mesh::Mesh,
+    mesh::{Mesh, stop},
     orders,
     series::{Series, float},
     spent::{Cost, Costs, Meter},
@@ -302,8 +302,7 @@ async fn on_sqlite(lab: &Lab, mesh: &Mesh<'_>, all: i64) -> anyhow::Result<f64> 
     testkit::services::until_ready(&process, &address).await?;
     let admin = Rest::new(&address);
     let rate = paced(all, async || settled(&admin).await).await?;
-    let code = process.stop(crate::mesh::STOP).await?;
-    anyhow::ensure!(code == 0, "analytics ended with {code}");
+    stop(&process).await?;
     Ok(rate)
 }
 
@@ -353,23 +352,32 @@ async fn paced(all: i64, done: impl AsyncFn() -> anyhow::Result<i64>) -> anyhow:
 pub(super) async fn settled(admin: &Rest) -> anyhow::Result<i64> {
     let answer = admin.get("/metrics").await?;
     let text = String::from_utf8_lossy(&answer.body).into_owned();
-    let (mut done, mut dead) = (0, 0);
-    for line in text.lines() {
-        let count = line
-            .rsplit(' ')
-            .next()
-            .and_then(|count| count.parse::<i64>().ok());
-        if let Some(count) = count
-            && line.starts_with("ordermesh_consumer_records_total{")
-        {
-            let outcome = if line.contains("outcome=\"dead\"") {
-                &mut dead
-            } else {
-                &mut done
-            };
-            *outcome += count;
-        }
-    }
+    let count = |is_dead: bool| -> i64 {
+        let lines = text.lines();
+        let lines = lines.filter(|line| line.starts_with("ordermesh_consumer_records_total{"));
+        lines
+            .filter(|line| line.contains("outcome=\"dead\"") == is_dead)
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<i64>().ok())
+            .sum()
+    };
+    let dead = count(true);
     anyhow::ensure!(dead == 0, "{dead} dead letters");
-    Ok(done)
+    Ok(count(false))
+}
+
+/// A service, the records that it has of an order, and where its metrics are.
+pub(super) type Admin = (&'static str, i64, Rest);
+
+/// Where to ask what services are done with.
+pub(super) fn admins(addresses: &Addresses) -> [Admin; RECORDS.len()] {
+    RECORDS.map(|(service, records)| (service, records, Rest::new(&addresses.admin(service))))
+}
+
+/// How many orders each service is done with.
+pub(super) async fn handled(admins: &[Admin]) -> anyhow::Result<Vec<(&'static str, i64)>> {
+    let mut handled = Vec::with_capacity(admins.len());
+    for (service, records, admin) in admins {
+        handled.push((*service, settled(admin).await? / records));
+    }
+    Ok(handled)
 }

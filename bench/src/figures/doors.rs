@@ -9,11 +9,12 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use chassis::kafka::{TopicSpec, ensure_topics};
-use ordermesh::load::{self, Door, Mode, Options, Outcome, Report};
+use ordermesh::load::{Door, Report};
 use testkit::{ports, process::Spec};
 
 use crate::{
     lab::Lab,
+    load::{Callers, all_accepted, closed, millis, rest, saturate, warm_up},
     mesh::Mesh,
     peers::{self, Peer},
     series::Series,
@@ -21,10 +22,6 @@ use crate::{
     table::{Goal, Line},
 };
 
-/// Unmeasured at the beginning of each turn: connections open, compilers warm up.
-const WARM_UP: Duration = Duration::from_secs(1);
-/// How long a schedule's rate grows.
-pub(super) const RAMP: Duration = Duration::from_secs(1);
 /// The peers' own topics.
 const EXPRESS: &str = "peer.express";
 const LIMIT: &str = "peer.limit";
@@ -40,26 +37,6 @@ const PROMPT: &str = "axum + rdkafka, linger 0";
 /// With the settings of the gateway's own producer.
 const ALIKE: &str = "axum + rdkafka, as the gateway's";
 const AXUM: &str = "axum alone";
-
-/// How many at once.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Callers {
-    connections: u32,
-    streams: u32,
-}
-
-impl Callers {
-    const fn count(self) -> u32 {
-        self.connections * self.streams
-    }
-}
-
-pub(super) const fn rest(connections: u32) -> Callers {
-    Callers {
-        connections,
-        streams: 1,
-    }
-}
 
 /// A turn: who, by how many callers, and what came of it round by round.
 struct Turn<'peers> {
@@ -103,13 +80,13 @@ impl<'peers> Turn<'peers> {
             Server::Ours(address, id) => {
                 warm_up(address, door, callers).await?;
                 let meter = Meter::start(lab).await?.and("gateway", id)?;
-                let report = load::run(options(address, door, callers, time), |_| {}).await?;
+                let report = closed(address, door, callers, time).await?;
                 let costs = meter.on_each(i64::try_from(report.accepted())?)?;
                 Ok((report, costs))
             }
             Server::Theirs(peer) => {
                 peer.wake()?;
-                let report = flat_out(&peer.address, door, callers, time).await;
+                let report = saturate(&peer.address, door, callers, time).await;
                 peer.rest()?;
                 Ok((report?, Vec::new()))
             }
@@ -132,69 +109,6 @@ impl<'peers> Turn<'peers> {
             millis(&report, 99.0),
         );
         Ok(())
-    }
-}
-
-/// Nothing else became of any order; otherwise how long accepted ones took says little.
-pub(super) fn all_accepted(report: &Report) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        report.accepted() > 0
-            && report.refused() + report.failed() + report.not_sent() + report.unanswered() == 0,
-        "{} accepted, {} refused, {} failed, {} not sent, {} without an answer: {:?}",
-        report.accepted(),
-        report.refused(),
-        report.failed(),
-        report.not_sent(),
-        report.unanswered(),
-        report.faults()
-    );
-    Ok(())
-}
-
-/// A percentile (0 to 100) of how long accepted orders took.
-pub(super) fn millis(report: &Report, percent: f64) -> f64 {
-    let time = report.percentile(Outcome::Accepted, percent);
-    time.as_secs_f64() * 1e3
-}
-
-/// As much as so many callers can get through.
-pub(super) async fn flat_out(
-    address: &str,
-    door: Door,
-    callers: Callers,
-    time: Duration,
-) -> anyhow::Result<Report> {
-    warm_up(address, door, callers).await?;
-    load::run(options(address, door, callers, time), |_| {}).await
-}
-
-/// Orders on a schedule, whatever becomes of them, after the rate has grown for so long.
-pub(super) async fn steady(
-    address: &str,
-    rate: u32,
-    time: Duration,
-    ramp: Duration,
-) -> anyhow::Result<Report> {
-    let options = Options {
-        target: address.to_owned(),
-        duration: time,
-        ..Options::new(Door::Rest, Mode::Open { rate, ramp })
-    };
-    load::run(options, |_| {}).await
-}
-
-async fn warm_up(address: &str, door: Door, callers: Callers) -> anyhow::Result<()> {
-    load::run(options(address, door, callers, WARM_UP), |_| {}).await?;
-    Ok(())
-}
-
-fn options(address: &str, door: Door, callers: Callers, duration: Duration) -> Options {
-    let clients = callers.count();
-    Options {
-        target: address.to_owned(),
-        duration,
-        connections: Some(callers.connections),
-        ..Options::new(door, Mode::Closed { clients })
     }
 }
 

@@ -15,11 +15,11 @@ use uuid::Uuid;
 
 use super::{
     Found,
-    backlog::{RECORDS, settled},
-    doors::{all_accepted, flat_out, rest, steady},
+    backlog::{admins, handled},
 };
 use crate::{
     lab::Lab,
+    load::{flat_out, rest, steady},
     mesh::Mesh,
     plot::{Curve, Plot},
     series::{Series, float},
@@ -43,8 +43,7 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Found> {
         let door = mesh.addresses.rest().to_owned();
         all_in_place(&mesh, &door).await?;
         let begin = Instant::now();
-        let report = flat_out(&door, Door::Rest, rest(CALLERS), lab.plan.turn / 2).await?;
-        all_accepted(&report)?;
+        flat_out(&door, Door::Rest, rest(CALLERS), lab.plan.turn / 2).await?;
         until_settled(&mesh).await?;
         let orders = mesh.count("history", "SELECT count(*) FROM orders").await?;
         let peak = float(orders) / begin.elapsed().as_secs_f64();
@@ -56,7 +55,6 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Found> {
         let rate = (peak / 2.0).max(1.0) as u32;
         let meter = of_all(lab, &mesh).await?;
         let report = steady(&door, rate, lab.plan.turn, Duration::ZERO).await?;
-        all_accepted(&report)?;
         // Looking whether all is settled is not an order's cost; what the last ones still
         // take after this is left out.
         costs.push(meter.on_each(i64::try_from(report.accepted())?)?);
@@ -116,7 +114,6 @@ async fn by_rate(lab: &Lab) -> anyhow::Result<(Plot, Vec<Line>)> {
         let from = last_placed(&mesh).await?;
         let meter = of_all(lab, &mesh).await?;
         let report = steady(&door, rate, lab.plan.turn * 2, Duration::ZERO).await?;
-        all_accepted(&report)?;
         let costs = meter.on_each(i64::try_from(report.accepted())?)?;
         let cost: f64 = costs.iter().map(|(_, cost)| cost).sum();
         until_settled(&mesh).await?;
@@ -213,16 +210,10 @@ pub(super) async fn until_settled(mesh: &Mesh<'_>) -> anyhow::Result<()> {
 /// Waits until services are done with all records, as their metrics tell, and no more
 /// come.
 async fn until_handled(mesh: &Mesh<'_>) -> anyhow::Result<()> {
-    let all = RECORDS.map(|(service, records)| {
-        let admin = Rest::new(&mesh.addresses.admin(service));
-        (service, records, admin)
-    });
+    let admins = admins(&mesh.addresses);
     let before = AtomicI64::new(-1);
     until("every record", LONGEST, async || {
-        let mut handled = Vec::new();
-        for (service, records, admin) in &all {
-            handled.push((*service, settled(admin).await? / records));
-        }
+        let handled = handled(&admins).await?;
         let orders = handled.first().map_or(0, |(_, orders)| *orders);
         let was = before.swap(orders, Ordering::Relaxed);
         anyhow::ensure!(

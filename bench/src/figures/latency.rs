@@ -4,12 +4,10 @@
 
 use chassis::kafka::{TopicSpec, ensure_topics};
 
-use super::{
-    Found,
-    doors::{RAMP, all_accepted, limit_with_kafka, millis, steady},
-};
+use super::{Found, doors::limit_with_kafka};
 use crate::{
     lab::Lab,
+    load::{RAMP, all_accepted, millis, offer},
     mesh::Mesh,
     peers::{self, Peer},
     plot::{Curve, Plot},
@@ -96,7 +94,7 @@ fn curves(name: &str) -> [Curve; 2] {
 impl Contender<'_> {
     async fn take(&mut self, lab: &Lab, rate: u32, is_kept: bool) -> anyhow::Result<()> {
         self.peer.map_or(Ok(()), Peer::wake)?;
-        let report = steady(&self.address, rate, lab.plan.turn, RAMP).await;
+        let report = offer(&self.address, rate, lab.plan.turn, RAMP).await;
         self.peer.map_or(Ok(()), Peer::rest)?;
         let report = report?;
         let accepted = report.accepted_per_second();

@@ -6,19 +6,16 @@ use std::time::Duration;
 use ordermesh::load::{Door, Report};
 use testkit::{
     process::{Process, Spec},
-    rest::Rest,
     services,
     wait::until,
 };
 
-use super::{
-    backlog::{RECORDS, settled},
-    doors::{all_accepted, flat_out, rest},
-};
+use super::backlog::{admins, handled};
 use crate::{
     cpu,
     lab::Lab,
-    mesh::{Mesh, STOP},
+    load::{flat_out, rest, saturate},
+    mesh::{Mesh, stop},
     series::Series,
     table::{Goal, Line},
 };
@@ -41,7 +38,6 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
         mesh.begin_all().await?;
         let door = mesh.addresses.rest();
         let report = flat_out(door, Door::Rest, rest(CALLERS), lab.plan.turn).await?;
-        all_accepted(&report)?;
         until_handled(&mesh.addresses, &report).await?;
         for (service, most) in services::SERVICES.iter().zip(&mut most) {
             most.push(cpu::memory(mesh.id(service))?.1);
@@ -52,12 +48,11 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
         let (process, addresses) = all_in_one(lab).await?;
         let door = addresses.rest();
         // The embedded broker refuses what is above its bound.
-        let report = flat_out(door, Door::Rest, rest(CALLERS), lab.plan.turn).await?;
+        let report = saturate(door, Door::Rest, rest(CALLERS), lab.plan.turn).await?;
         anyhow::ensure!(report.failed() == 0, "{:?}", report.faults());
         until_handled(&addresses, &report).await?;
         together.push(cpu::memory(process.id())?.1);
-        let code = process.stop(STOP).await?;
-        anyhow::ensure!(code == 0, "ordermesh ended with {code}");
+        stop(&process).await?;
     }
     let each = services::SERVICES.iter().zip(most).map(|(service, most)| {
         let is_gateway = *service == "gateway";
@@ -70,16 +65,14 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
 /// Waits until each service is done with many of the orders that were accepted, or all.
 async fn until_handled(addresses: &services::Addresses, report: &Report) -> anyhow::Result<()> {
     let orders = i64::try_from(report.accepted())?.min(MANY);
-    for (service, records) in RECORDS {
-        let admin = Rest::new(&addresses.admin(service));
-        until(service, LONGEST, async || {
-            let done = settled(&admin).await? / records;
-            anyhow::ensure!(done >= orders, "{done} of {orders} orders");
-            anyhow::Ok(())
-        })
-        .await?;
-    }
-    Ok(())
+    let admins = admins(addresses);
+    until("orders to be worked off", LONGEST, async || {
+        let handled = handled(&admins).await?;
+        let all = handled.iter().all(|(_, done)| *done >= orders);
+        anyhow::ensure!(all, "{handled:?} of {orders} orders");
+        anyhow::Ok(())
+    })
+    .await
 }
 
 fn line(what: &str, most: Series, goal: f64) -> Line {

@@ -10,7 +10,7 @@ use testkit::{ports, wait::until};
 use crate::{
     cpu,
     lab::Lab,
-    mesh::{Mesh, STOP},
+    mesh::{Mesh, stop},
     orders,
     series::{Series, float},
     table::{Goal, Line},
@@ -81,8 +81,7 @@ async fn per_cpu_second(
     .await?;
     let spent = cpu_seconds(&processes)? - before;
     for process in processes {
-        let code = process.stop(STOP).await?;
-        anyhow::ensure!(code == 0, "{service} ended with {code}");
+        stop(&process).await?;
     }
     Ok(float(orders) / spent)
 }

@@ -37,12 +37,12 @@ impl DbError {
     }
 }
 
-/// SQLite's messages for its result codes (sqlite3_errstr), because diesel
-/// hands on the text only.
+/// SQLite's messages for its result codes (sqlite3_errstr), in lower case, because
+/// diesel hands on the text only.
 const SQLITE_CONFLICT: &[&str] = &["database is locked", "database table is locked"];
 const SQLITE_UNAVAILABLE: &[&str] = &[
     "unable to open database file",
-    "disk I/O error",
+    "disk i/o error",
     "database or disk is full",
     "attempt to write a readonly database",
     "database schema has changed",
@@ -77,10 +77,7 @@ impl From<DieselError> for DbError {
         if let DieselError::DatabaseError(kind, info) = &error {
             let message = info.message();
             let lower = message.to_lowercase();
-            let says = |texts: &[&str]| {
-                let mut texts = texts.iter();
-                texts.any(|text| message.contains(text) || lower.contains(text))
-            };
+            let says = |texts: &[&str]| texts.iter().any(|text| lower.contains(text));
             return match kind {
                 DatabaseErrorKind::SerializationFailure => Self::Conflict(message.to_owned()),
                 DatabaseErrorKind::ClosedConnection

@@ -73,6 +73,15 @@ struct Worked<Answer> {
     span: SpanContext,
 }
 
+impl<Answer> Worked<Answer> {
+    fn here(result: Result<Vec<Answer>, DbError>) -> Self {
+        Self {
+            result,
+            span: span::current(),
+        }
+    }
+}
+
 /// Callers whose items make one transaction.
 struct Group<Item, Answer> {
     members: Vec<Member<Item, Answer>>,
@@ -225,10 +234,7 @@ impl<Item: Clone, Answer> Group<Item, Answer> {
     {
         for Member { items, caller, .. } in self.members {
             // Who is gone does not listen; here and below.
-            let _ = caller.send(Worked {
-                result: work(items).await,
-                span: span::current(),
-            });
+            let _ = caller.send(Worked::here(work(items).await));
         }
     }
 
@@ -236,10 +242,7 @@ impl<Item: Clone, Answer> Group<Item, Answer> {
         let mut answers = answers.into_iter();
         for member in self.members {
             let own = answers.by_ref().take(member.items.len()).collect();
-            let _ = member.caller.send(Worked {
-                result: Ok(own),
-                span: span::current(),
-            });
+            let _ = member.caller.send(Worked::here(Ok(own)));
         }
     }
 
@@ -252,10 +255,7 @@ impl<Item: Clone, Answer> Group<Item, Answer> {
         for Member { caller, .. } in self.members {
             let error = error.take();
             let error = error.unwrap_or_else(|| DbError::Unavailable(others.clone()));
-            let _ = caller.send(Worked {
-                result: Err(error),
-                span: span::current(),
-            });
+            let _ = caller.send(Worked::here(Err(error)));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -14,7 +14,7 @@ use rdkafka::{
 };
 use serde::Deserialize;
 
-use crate::health::ReadinessHandle;
+use crate::health::{ReadinessHandle, locked};
 
 /// Whether some broker answers, as a condition of readiness.
 ///
@@ -68,10 +68,15 @@ impl ClusterWatch {
         })
     }
 
-    /// A broker has just done what it was asked for.
+    /// A broker has just answered.
     pub(super) fn answered(&self) {
-        locked(&self.refused).take();
         self.condition.set_ready();
+    }
+
+    /// The cluster has just let us do what it may refuse.
+    pub(super) fn admitted(&self) {
+        locked(&self.refused).take();
+        self.answered();
     }
 
     /// Whether an error says that the cluster does not let us in; then that is what is
@@ -148,10 +153,6 @@ impl ClusterWatch {
         // rest repeats with every attempt to connect.
         tracing::debug!(%error, reason, "librdkafka");
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// librdkafka's log lines. Connection failures repeat by the second while a

@@ -102,10 +102,8 @@ pub struct Reserved {
 impl Reserved {
     /// The record is on the broker.
     pub fn published(self, ack: Ack) {
-        let mut state = self.admission.state();
-        state.published(&self.topic, ack, self.bytes);
-        // Only now, so that it is counted at each moment.
-        drop(state);
+        let admission = &self.admission;
+        admission.state().published(&self.topic, ack, self.bytes);
     }
 
     /// Nobody knows where the record is: its room stays taken.

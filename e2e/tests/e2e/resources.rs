@@ -168,8 +168,7 @@ async fn until_watched(footing: &Footing, callers: u64) -> anyhow::Result<()> {
         anyhow::ensure!(watchers == callers, "{watchers}");
         anyhow::Ok(())
     })
-    .await?;
-    Ok(())
+    .await
 }
 
 async fn rebalances() -> anyhow::Result<()> {

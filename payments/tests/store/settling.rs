@@ -202,14 +202,10 @@ pub(super) async fn by_id() -> anyhow::Result<()> {
         server.connect(&url).await?.batch_execute("ANALYZE").await?;
     }
     drop(store);
-    let client = server.connect_alone(&url).await?;
+    let (table, index) = ("payments", "payments_not_captured");
+    let (updated, walked) = server.changed_and_read(&url, table, index).await?;
     let all = i64::try_from(2 * PAYMENTS)?;
-    let sql = "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'payments'";
-    let updated: i64 = client.query_one(sql, &[]).await?.get(0);
     ensure!(updated >= all, "{updated} of {all} payments settled");
-    let sql = "SELECT idx_tup_read FROM pg_stat_user_indexes
-        WHERE indexrelname = 'payments_not_captured'";
-    let walked: i64 = client.query_one(sql, &[]).await?.get(0);
     ensure!(walked == 0, "{walked} entries of pending payments read");
     Ok(())
 }

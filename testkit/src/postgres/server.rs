@@ -122,6 +122,22 @@ impl Server {
         Ok(client)
     }
 
+    /// How often rows of a table were changed, and how many entries of an index were
+    /// read, once all connections to that database are closed.
+    pub async fn changed_and_read(
+        &self,
+        database: &str,
+        table: &str,
+        index: &str,
+    ) -> anyhow::Result<(i64, i64)> {
+        let client = self.connect_alone(database).await?;
+        let sql = "SELECT n_tup_upd, idx_tup_read
+            FROM pg_stat_user_tables JOIN pg_stat_user_indexes USING (relid)
+            WHERE pg_stat_user_tables.relname = $1 AND indexrelname = $2";
+        let row = client.query_one(sql, &[&table, &index]).await?;
+        Ok((row.get(0), row.get(1)))
+    }
+
     /// The port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port

@@ -2,10 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
-use crate::health::ReadinessHandle;
+use super::pipeline::{Lane, Stopped};
+use crate::health::{ReadinessHandle, locked};
 
 /// Collects which partitions wait for a dependency; ready when none does.
 #[derive(Debug, Clone)]
@@ -41,11 +43,20 @@ impl Away {
         }
     }
 
+    /// Waits for so long. When the lane is stopped meanwhile, its partition waits no more:
+    /// it may be gone from here already.
+    pub(super) async fn pause(&self, lane: &Lane, pause: Duration) -> Result<(), Stopped> {
+        tokio::select! {
+            () = lane.stop.cancelled() => {
+                self.goes_on(&lane.topic, lane.partition);
+                Err(Stopped)
+            }
+            () = tokio::time::sleep(pause) => Ok(()),
+        }
+    }
+
     fn waiting(&self) -> MutexGuard<'_, BTreeMap<(Arc<str>, i32), String>> {
-        self.0
-            .waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0.waiting)
     }
 }
 

@@ -96,7 +96,7 @@ impl LoopContext {
         while let Ok(report) = reports.try_recv() {
             match &report {
                 Report::Failed(error) => self.failed(error, topics),
-                Report::Progress { .. } => self.watch.answered(),
+                Report::Progress { .. } => self.watch.admitted(),
                 Report::Ended { lane } => anyhow::ensure!(
                     lane.stop.is_cancelled(),
                     "the worker of {}[{}] panicked",
@@ -196,7 +196,7 @@ impl LoopContext {
 
     fn assign(&self, list: &TopicPartitionList) {
         // Also an empty assignment means that the group works.
-        self.watch.answered();
+        self.watch.admitted();
         let workers = &self.workers;
         let Some(consumer) = self.consumer.get().and_then(Weak::upgrade) else {
             // It is on its end, and lets everything go that it still gets.

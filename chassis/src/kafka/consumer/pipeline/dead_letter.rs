@@ -34,8 +34,6 @@ pub(super) struct DeadLetters<S> {
 #[derive(Clone)]
 struct Writer {
     topic: String,
-    /// Where records come from that were put back.
-    replays: String,
     publisher: Publisher,
     away: Away,
     instruments: Arc<Instruments>,
@@ -53,7 +51,6 @@ impl<S> DeadLetters<S> {
             inner,
             writer: Writer {
                 topic: KafkaOptions::dead_letters(service),
-                replays: KafkaOptions::replays(service),
                 publisher,
                 away,
                 instruments,
@@ -132,14 +129,7 @@ impl Writer {
             };
             let why = format!("dead letters cannot be written: {error}");
             self.away.waits(&lane.topic, lane.partition, &why);
-            tokio::select! {
-                () = lane.stop.cancelled() => {
-                    // The partition may be gone from here already.
-                    self.away.goes_on(&lane.topic, lane.partition);
-                    return Err(Stopped);
-                }
-                () = tokio::time::sleep(pause.next_pause()) => {}
-            }
+            self.away.pause(lane, pause.next_pause()).await?;
         }
         fault::point(Point::DeadLetterWritten);
         self.away.goes_on(&lane.topic, lane.partition);
@@ -163,7 +153,7 @@ impl Writer {
         let mut add = |name: &str, value: String| {
             all.push((name.to_owned(), Some(value.into_bytes())));
         };
-        if record.topic() != self.replays {
+        if !KafkaOptions::is_replays(record.topic()) {
             add(headers::DLQ_TOPIC, record.topic().to_owned());
             add(headers::DLQ_PARTITION, record.partition().to_string());
             add(headers::DLQ_OFFSET, record.offset().to_string());

@@ -104,6 +104,7 @@ where
                     plan.settled(settlements)
                 }
                 Err(HandlerError::Failed(error)) => {
+                    slow = 0;
                     absence.reset();
                     self.waiting.away.goes_on(&lane.topic, lane.partition);
                     tracing::warn!(
@@ -141,12 +142,6 @@ where
 impl Waiting {
     async fn pause(&self, lane: &Lane, pause: Duration) -> Result<(), Stopped> {
         self.instruments.retried(&lane.topic);
-        tokio::select! {
-            () = lane.stop.cancelled() => {
-                self.away.goes_on(&lane.topic, lane.partition);
-                Err(Stopped)
-            }
-            () = tokio::time::sleep(pause) => Ok(()),
-        }
+        self.away.pause(lane, pause).await
     }
 }
