@@ -1,9 +1,15 @@
 //! Memory over half an hour of steady orders: whether it grows.
+//!
+//! Under load a service's memory goes up and down with what it has in hand. What it
+//! does not give back shows at rest; so the load pauses twice, and what each service
+//! holds at rest at the end is set against what it held at rest before.
 
 use std::time::{Duration, Instant};
 
 use testkit::services::SERVICES;
+use tokio::time::{interval, sleep};
 
+use super::effects::until_settled;
 use crate::{
     cpu,
     lab::Lab,
@@ -15,12 +21,21 @@ use crate::{
 
 /// Well within what the whole system keeps up with on two cores.
 const RATE: u32 = 1_000;
-const SAMPLE: Duration = Duration::from_secs(10);
-/// Buffers and pools fill up in the beginning.
-const SETTLED: f64 = 1.0 / 3.0;
+/// In the first one buffers and pools fill up.
+const PARTS: u32 = 3;
+const MINUTE: Duration = Duration::from_secs(60);
+/// How far apart two readings at rest are, and how many there are at most. The
+/// allocator keeps unused pages for a second, or for longer while little goes on.
+const APART: Duration = Duration::from_secs(5);
+const READINGS: u32 = 24;
+/// Two readings that differ by no more are of a service at rest, in MB.
+const STILL: f64 = 0.5;
 /// What allocators keep varies; a leak of one byte in a thousand orders would
-/// not show, one of 10 bytes an order would be 18 MB.
+/// not show, one of 10 bytes an order would be 6 MB in the last part.
 const GROWTH: f64 = 1.05;
+
+/// MB of each service.
+type Memory = [f64; SERVICES.len()];
 
 pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
     let mut mesh = Mesh::prepare(lab, &[("PAYMENTS__PROVIDER_LATENCY", "0ms")]).await?;
@@ -28,68 +43,80 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Vec<Line>> {
     let time = lab
         .plan
         .of(Duration::from_secs(30), Duration::from_mins(30));
+    let part = time / PARTS;
     let door = mesh.addresses.rest().to_owned();
-    let loading = steady(&door, RATE, time, Duration::ZERO);
-    // The first that fails ends the other.
-    let (report, memory) = tokio::try_join!(loading, samples(lab, &mesh, time))?;
+    let mut orders = 0;
+    let (mut before, mut last) = (Memory::default(), Memory::default());
+    for _ in 0..PARTS {
+        let loading = steady(&door, RATE, part, Duration::ZERO);
+        // The first that fails ends the other.
+        let (report, ()) = tokio::try_join!(loading, watch(lab, &mesh, part))?;
+        orders += report.accepted();
+        until_settled(&mesh).await?;
+        before = std::mem::replace(&mut last, at_rest(&mesh).await?);
+        println!("  at rest after {orders} orders: {}", told(&last));
+    }
     mesh.end_all().await?;
-    Ok(SERVICES
-        .iter()
-        .zip(&memory)
-        .map(|(service, samples)| line(service, samples, report.accepted()))
+    let each = SERVICES.iter().zip(last.into_iter().zip(before));
+    Ok(each
+        .map(|(service, (last, before))| line(service, last, before, orders))
         .collect())
 }
 
-/// What each service holds, for so long.
-async fn samples(lab: &Lab, mesh: &Mesh<'_>, time: Duration) -> anyhow::Result<Vec<Vec<f64>>> {
-    let ids = SERVICES.map(|service| mesh.id(service));
-    let mut memory = vec![Vec::new(); ids.len()];
-    let begin = Instant::now();
-    let mut ticks = tokio::time::interval(SAMPLE.min(time / 30));
-    let mut told = 0;
-    while begin.elapsed() < time {
-        ticks.tick().await;
-        for (samples, id) in memory.iter_mut().zip(ids) {
-            samples.push(cpu::memory(id)?.0);
-        }
-        let minute = begin.elapsed().as_secs() / 60;
-        if minute > told {
-            told = minute;
-            tell(minute, &memory);
-        }
+/// Says every minute what each service holds, for so long.
+async fn watch(lab: &Lab, mesh: &Mesh<'_>, time: Duration) -> anyhow::Result<()> {
+    let end = Instant::now() + time;
+    let mut minutes = interval(MINUTE);
+    // The first tick is now.
+    minutes.tick().await;
+    while Instant::now() + MINUTE <= end {
+        minutes.tick().await;
+        println!("  under load: {}", told(&memory(mesh)?));
         // The sinks' own memory is not what is looked at.
         lab.forget();
+    }
+    Ok(())
+}
+
+/// What each service holds when it holds the same for a while.
+async fn at_rest(mesh: &Mesh<'_>) -> anyhow::Result<Memory> {
+    let mut before = memory(mesh)?;
+    for _ in 0..READINGS {
+        sleep(APART).await;
+        let now = memory(mesh)?;
+        let mut pairs = now.iter().zip(&before);
+        if pairs.all(|(now, before)| (now - before).abs() <= STILL) {
+            return Ok(now);
+        }
+        before = now;
+    }
+    anyhow::bail!("services do not come to rest: {}", told(&before))
+}
+
+fn memory(mesh: &Mesh<'_>) -> anyhow::Result<Memory> {
+    let mut memory = Memory::default();
+    for (service, memory) in SERVICES.iter().zip(&mut memory) {
+        *memory = cpu::memory(mesh.id(service))?.0;
     }
     Ok(memory)
 }
 
-/// Says what each service holds now.
-fn tell(minute: u64, memory: &[Vec<f64>]) {
+fn told(memory: &Memory) -> String {
     let each: Vec<String> = SERVICES
         .iter()
         .zip(memory)
-        .filter_map(|(service, samples)| Some(format!("{service} {:.1}", samples.last()?)))
+        .map(|(service, memory)| format!("{service} {memory:.1}"))
         .collect();
-    println!("  after {minute} min: {} MB", each.join(", "));
+    format!("{} MB", each.join(", "))
 }
 
-/// The last third over the one before.
-fn line(service: &str, samples: &[f64], orders: u64) -> Line {
-    // Counts of samples are small.
-    #[allow(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss
-    )]
-    let third = (samples.len() as f64 * SETTLED) as usize;
-    let middle: Series = samples.iter().copied().skip(third).take(third).collect();
-    let last: Series = samples.iter().copied().skip(2 * third).collect();
-    let one = |series: &Series| [series.median()].into_iter().collect::<Series>();
+fn line(service: &str, last: f64, before: f64, orders: u64) -> Line {
+    let one = |memory| [memory].into_iter().collect::<Series>();
     Line {
-        what: format!("memory of {service} after {orders} orders"),
+        what: format!("memory of {service} at rest, after {orders} orders"),
         unit: "MB".into(),
-        ours: one(&last),
-        other: Some(("a third before".to_owned(), one(&middle))),
+        ours: one(last),
+        other: Some(("a third before".to_owned(), one(before))),
         goal: Goal::RatioAtMost(GROWTH),
     }
 }
