@@ -83,7 +83,7 @@ bench-build:
 	cargo build --release $(addprefix -p ,$(MEASURED))
 
 .PHONY: bench
-bench: bench-build ## Measures ours beside its peers, in ratios; 90 minutes. FIGURES=doors RESUME=1
+bench: bench-build ## Measures ours beside its peers, in ratios; 90 minutes and more. FIGURES=doors RESUME=1
 	$(if $(RESUME),,rm -rf target/bench)
 	target/release/bench --resume target/bench --json target/bench.json --plots docs/performance $(FIGURES)
 

@@ -81,7 +81,7 @@ async fn per_cpu_second(
     Ok(float(orders) / spent)
 }
 
-/// Waits until so many orders more are done.
+/// Puts so many orders more on Kafka, and waits until all are done.
 async fn work_off(
     lab: &Lab,
     mesh: &Mesh<'_>,

@@ -4,9 +4,12 @@
 //! does not give back shows at rest; so the load pauses twice, and what each service
 //! holds at rest at the end is set against what it held at rest before.
 
-use std::time::{Duration, Instant};
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
 
-use testkit::services::SERVICES;
+use testkit::{services::SERVICES, wait::until};
 use tokio::time::{interval, sleep};
 
 use super::effects::until_settled;
@@ -24,10 +27,10 @@ const RATE: u32 = 1_000;
 /// In the first one buffers and pools fill up.
 const PARTS: u32 = 3;
 const MINUTE: Duration = Duration::from_secs(60);
-/// How far apart two readings at rest are, and how many there are at most. The
-/// allocator keeps unused pages for a second, or for longer while little goes on.
+/// How far apart two readings at rest are. The allocator keeps unused pages for a
+/// second, or for longer while little goes on.
 const APART: Duration = Duration::from_secs(5);
-const READINGS: u32 = 24;
+const LONGEST: Duration = Duration::from_secs(120);
 /// Two readings that differ by no more are of a service at rest, in MB.
 const STILL: f64 = 0.5;
 /// What allocators keep varies; a leak of one byte in a thousand orders would
@@ -80,17 +83,17 @@ async fn watch(lab: &Lab, mesh: &Mesh<'_>, time: Duration) -> anyhow::Result<()>
 
 /// What each service holds when it holds the same for a while.
 async fn at_rest(mesh: &Mesh<'_>) -> anyhow::Result<Memory> {
-    let mut before = memory(mesh)?;
-    for _ in 0..READINGS {
+    let before = Cell::new(memory(mesh)?);
+    until("services to come to rest", LONGEST, async || {
         sleep(APART).await;
         let now = memory(mesh)?;
+        let before = before.replace(now);
         let mut pairs = now.iter().zip(&before);
-        if pairs.all(|(now, before)| (now - before).abs() <= STILL) {
-            return Ok(now);
-        }
-        before = now;
-    }
-    anyhow::bail!("services do not come to rest: {}", told(&before))
+        let is_still = pairs.all(|(now, before)| (now - before).abs() <= STILL);
+        anyhow::ensure!(is_still, "{}", told(&now));
+        anyhow::Ok(now)
+    })
+    .await
 }
 
 fn memory(mesh: &Mesh<'_>) -> anyhow::Result<Memory> {
