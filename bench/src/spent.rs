@@ -14,7 +14,9 @@ use crate::{
 /// A part, and what it spent on an order, in microseconds.
 pub(crate) type Cost = (&'static str, f64);
 
-/// Parts, and what each had spent when the measurement began.
+/// Parts, and what each had spent when the measurement began. Processes of one name are
+/// one part.
+#[derive(Default)]
 pub(crate) struct Meter(Vec<Part>);
 
 struct Part {
@@ -26,7 +28,7 @@ struct Part {
 impl Meter {
     /// Measures the broker and the database, from now on.
     pub(crate) async fn start(lab: &Lab) -> anyhow::Result<Self> {
-        let mut meter = Self(Vec::new());
+        let mut meter = Self::default();
         for broker in lab.kafka.brokers() {
             meter = meter.and("Kafka", broker.process_id().await?)?;
         }
@@ -49,13 +51,18 @@ impl Meter {
 
     /// What each part has spent on each of so many orders.
     pub(crate) fn on_each(&self, orders: i64) -> anyhow::Result<Vec<Cost>> {
-        let parts = self.0.iter().map(|part| {
+        let mut costs: Vec<Cost> = Vec::new();
+        for part in &self.0 {
             let now = cpu::time_with_children(part.id)?;
             let spent = now.checked_sub(part.before);
             let spent = spent.with_context(|| format!("{}'s CPU time went back", part.name))?;
-            Ok((part.name, spent.as_secs_f64() * 1e6 / float(orders)))
-        });
-        parts.collect()
+            let spent = spent.as_secs_f64() * 1e6 / float(orders);
+            match costs.iter_mut().find(|(name, _)| *name == part.name) {
+                Some((_, cost)) => *cost += spent,
+                None => costs.push((part.name, spent)),
+            }
+        }
+        Ok(costs)
     }
 }
 

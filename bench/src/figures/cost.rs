@@ -1,8 +1,12 @@
 //! CPU time of an order in each service, with few and with many orders in store.
+//!
+//! CPU time of the same work differs by a tenth and more from one minute to the next. So
+//! both systems work at the same time, on a backlog of the same length each: what slows
+//! one down slows down the other.
 
 use std::time::{Duration, Instant};
 
-use testkit::{rest::Rest, wait::until};
+use testkit::{rest::Rest, smtp, wait::until};
 
 use super::{
     Found,
@@ -18,30 +22,25 @@ use crate::{
     table::{Goal, Line},
 };
 
-/// Orders worked off for one measurement, which are in store for the next. A service's
-/// start is part of it.
-const FURTHER: i64 = 40_000;
 /// Rounds of the sizes between the least and the most, which are drawn only.
 const BETWEEN: u32 = 2;
 /// How much dearer an order may be with many in store.
 const DEARER: f64 = 1.10;
 const LONGEST: Duration = Duration::from_secs(3_600);
+
 pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Found> {
     let few = lab.plan.of(2_000, 10_000);
-    let most = lab.plan.of(20_000, lab.plan.store);
+    let most = lab.plan.of(40_000, lab.plan.store);
+    // Worked off for one measurement, and in store for the next.
+    let further = lab.plan.of(5_000, 100_000);
     let mut curves = RECORDS.map(|(service, _)| Curve {
         name: service.to_owned(),
         ..Curve::default()
     });
     let mut found = Found::default();
     let mut large = Store::new(lab).await?;
-    for size in sizes(few, most) {
-        let more = size - large.orders;
-        anyhow::ensure!(
-            more > 0,
-            "the rounds before have made more orders than {size}"
-        );
-        large.work_off(more).await?;
+    for size in sizes(few, most, further * i64::from(BETWEEN)) {
+        large.grow(size - large.orders).await?;
         let (mut of_few, mut of_many) = Default::default();
         let rounds = if size == most {
             lab.plan.rounds
@@ -50,9 +49,10 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Found> {
         };
         for _ in 0..rounds {
             let mut small = Store::new(lab).await?;
-            small.work_off(few).await?;
-            push(&mut of_few, small.work_off(FURTHER).await?);
-            push(&mut of_many, large.work_off(FURTHER).await?);
+            small.grow(few).await?;
+            let (small, large) = both(&mut small, &mut large, further).await?;
+            push(&mut of_few, small);
+            push(&mut of_many, large);
         }
         for (number, (service, _)) in RECORDS.iter().enumerate() {
             let (beside, cost) = (of_few[number].of(service), of_many[number].of(service));
@@ -77,11 +77,11 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Found> {
     Ok(found)
 }
 
-/// Ten times as many each, up to the most.
-fn sizes(few: i64, most: i64) -> Vec<i64> {
+/// Ten times as many each, up to the most; each with room for what is worked off there.
+fn sizes(few: i64, most: i64, room: i64) -> Vec<i64> {
     let mut sizes: Vec<i64> = std::iter::successors(Some(few), |size| size.checked_mul(10))
         .skip(1)
-        .take_while(|size| *size < most)
+        .take_while(|size| size + room < most)
         .collect();
     sizes.push(most);
     sizes
@@ -116,38 +116,84 @@ fn lines(few: i64, of_few: &ByService<Costs>, many: i64, of_many: &ByService<Cos
     lines
 }
 
-/// A system, and how many orders it has seen.
+/// Has both work off so many orders more, each service in both at the same time; gives
+/// what an order cost each.
+async fn both(
+    small: &mut Store<'_>,
+    large: &mut Store<'_>,
+    more: i64,
+) -> anyhow::Result<(ByService<Vec<Cost>>, ByService<Vec<Cost>>)> {
+    small.fill(more).await?;
+    large.fill(more).await?;
+    let (mut of_small, mut of_large) = (ByService::default(), ByService::default());
+    for (number, (service, records)) in RECORDS.into_iter().enumerate() {
+        (of_small[number], of_large[number]) = tokio::try_join!(
+            small.work_off(service, more, records),
+            large.work_off(service, more, records)
+        )?;
+    }
+    Ok((of_small, of_large))
+}
+
+/// A system, and how many orders it was given.
 struct Store<'lab> {
     lab: &'lab Lab,
     mesh: Mesh<'lab>,
+    smtp: smtp::Sink,
     orders: i64,
 }
 
 impl<'lab> Store<'lab> {
     async fn new(lab: &'lab Lab) -> anyhow::Result<Self> {
+        let smtp = smtp::Sink::start().await?;
+        let settings = [
+            ("PAYMENTS__PROVIDER_LATENCY", "0ms"),
+            ("NOTIFIER__SMTP_URL", &smtp.url()),
+        ];
         Ok(Self {
             lab,
-            mesh: Mesh::prepare(lab, &[("PAYMENTS__PROVIDER_LATENCY", "0ms")]).await?,
+            mesh: Mesh::prepare(lab, &settings).await?,
+            smtp,
             orders: 0,
         })
     }
 
-    /// Lets each service in turn work off so many orders more; gives what an order
-    /// cost it, and the others meanwhile.
-    async fn work_off(&mut self, more: i64) -> anyhow::Result<ByService<Vec<Cost>>> {
-        let mut costs = ByService::default();
+    /// Puts so many orders more on Kafka.
+    async fn fill(&mut self, more: i64) -> anyhow::Result<()> {
         let topic = self.mesh.kafka()?.topic("orders.v1");
         orders::fill(self.lab.kafka.bootstrap_servers(), topic, more).await?;
-        for ((service, records), costs) in RECORDS.into_iter().zip(&mut costs) {
-            let meter = Meter::start(self.lab).await?;
-            self.mesh.begin(service).await?;
-            let meter = meter.and_all_of(service, self.mesh.id(service));
-            self.until_done(service, more * records, more).await?;
-            *costs = meter.on_each(more)?;
-            self.mesh.end(service).await?;
-            self.lab.forget();
-        }
         self.orders += more;
+        Ok(())
+    }
+
+    /// Stores so many orders more, a service after the other.
+    async fn grow(&mut self, more: i64) -> anyhow::Result<()> {
+        self.fill(more).await?;
+        for (service, records) in RECORDS {
+            self.work_off(service, more, records).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs a service until it is done with so many orders of so many records each; gives
+    /// what an order cost it, and its connections' side of the database.
+    async fn work_off(
+        &mut self,
+        service: &'static str,
+        orders: i64,
+        records: i64,
+    ) -> anyhow::Result<Vec<Cost>> {
+        self.mesh.begin(service).await?;
+        // Its start is no order's cost.
+        let mut meter = Meter::default().and(service, self.mesh.id(service))?;
+        self.until_done(service, orders * records, orders).await?;
+        for connection in self.mesh.connections(service).await? {
+            meter = meter.and_all_of("PostgreSQL", connection);
+        }
+        let costs = meter.on_each(orders)?;
+        self.mesh.end(service).await?;
+        self.smtp.clear();
+        self.lab.forget();
         Ok(costs)
     }
 
@@ -168,7 +214,7 @@ impl<'lab> Store<'lab> {
             let done = settled(&admin).await?;
             anyhow::ensure!(done >= records, "{done} of {records} records");
             if service == "notifier" {
-                let sent = i64::try_from(self.lab.smtp.count())?;
+                let sent = i64::try_from(self.smtp.count())?;
                 anyhow::ensure!(sent >= mails, "{sent} of {mails} mails");
             }
             anyhow::Ok(())
@@ -186,7 +232,8 @@ mod tests {
 
     #[test]
     fn sizes_end_at_the_most() {
-        assert_eq!(sizes(10, 5_000), [100, 1_000, 5_000]);
-        assert_eq!(sizes(10, 20), [20]);
+        assert_eq!(sizes(10, 5_000, 200), [100, 1_000, 5_000]);
+        assert_eq!(sizes(10, 1_100, 200), [100, 1_100]);
+        assert_eq!(sizes(10, 20, 200), [20]);
     }
 }
