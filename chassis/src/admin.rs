@@ -2,7 +2,7 @@
 //! operators; never for the outside.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Instant,
 };
 
@@ -15,7 +15,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use crate::{error::Error, health::Health, service::Context, telemetry::Telemetry};
+use crate::{error::Error, health::Health, lock::locked, service::Context, telemetry::Telemetry};
 
 type Facts = Box<dyn Fn() -> Value + Send + Sync>;
 
@@ -33,7 +33,7 @@ impl StatusBoard {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(&'static str, Facts)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 }
 

@@ -7,11 +7,13 @@
 //! nothing.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
 use opentelemetry::{KeyValue, metrics::Meter};
+
+use crate::lock::locked;
 
 /// Failures in a row that open the breaker: more than a lost connection takes
 /// with it under a few calls at once, few enough to be fast.
@@ -85,7 +87,7 @@ impl Breaker {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 }
 

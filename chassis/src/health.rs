@@ -6,7 +6,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -14,6 +14,8 @@ use std::{
 
 use serde::Serialize;
 use tokio::sync::watch;
+
+use crate::lock::locked;
 
 /// The reason of a condition that nobody has set yet.
 const STARTING: &str = "starting";
@@ -156,12 +158,6 @@ impl Health {
 
 fn millis(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
-/// For what stays consistent at every step, so that a panic elsewhere while it was
-/// held does no harm.
-pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Says whether one part of a service is ready.

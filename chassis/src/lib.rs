@@ -16,6 +16,7 @@ pub mod grpc;
 pub mod health;
 pub mod http;
 pub mod kafka;
+pub mod lock;
 pub mod page;
 pub mod retry;
 pub mod service;

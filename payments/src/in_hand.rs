@@ -11,9 +11,10 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
+use chassis::lock::locked;
 use proto::id::OrderId;
 use tokio::sync::Notify;
 
@@ -70,7 +71,7 @@ impl InHand {
 
     /// Every step leaves the set right, so a panic elsewhere does it no harm.
     fn lock(&self) -> MutexGuard<'_, HashSet<OrderId>> {
-        self.0.orders.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0.orders)
     }
 }
 

@@ -40,7 +40,8 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Found> {
     let mut found = Found::default();
     let mut large = Store::new(lab).await?;
     for size in sizes(few, most, further * i64::from(BETWEEN)) {
-        large.grow(size - large.orders).await?;
+        let backlog = size - large.orders;
+        let of_backlog = large.grow(backlog).await?;
         let (mut of_few, mut of_many) = Default::default();
         let rounds = if size == most {
             lab.plan.rounds
@@ -66,6 +67,12 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Found> {
         }
         // Those of the last size count.
         found.lines = lines(few, &of_few, size, &of_many);
+        found.lines.extend(
+            of_backlog
+                .into_iter()
+                .zip(RECORDS)
+                .map(|(costs, (service, _))| alone(service, &costs, backlog)),
+        );
     }
     found.plots.push(Plot {
         name: "cost".into(),
@@ -114,6 +121,19 @@ fn lines(few: i64, of_few: &ByService<Costs>, many: i64, of_many: &ByService<Cos
         }
     }
     lines
+}
+
+/// A line for what an order of a long backlog cost a service. Nothing ran beside it that
+/// it could be compared with.
+fn alone(service: &str, costs: &[Cost], backlog: i64) -> Line {
+    let of_service = costs.iter().filter(|(part, _)| *part == service);
+    Line {
+        what: format!("{service}, CPU of an order, {service}, backlog of {backlog}"),
+        unit: "µs".into(),
+        ours: of_service.map(|(_, cost)| *cost).collect(),
+        other: None,
+        goal: Goal::None,
+    }
 }
 
 /// Has both work off so many orders more, each service in both at the same time; gives
@@ -166,13 +186,15 @@ impl<'lab> Store<'lab> {
         Ok(())
     }
 
-    /// Stores so many orders more, a service after the other.
-    async fn grow(&mut self, more: i64) -> anyhow::Result<()> {
+    /// Stores so many orders more, a service after the other; gives what an order cost
+    /// each.
+    async fn grow(&mut self, more: i64) -> anyhow::Result<ByService<Vec<Cost>>> {
         self.fill(more).await?;
-        for (service, records) in RECORDS {
-            self.work_off(service, more, records).await?;
+        let mut costs = ByService::default();
+        for ((service, records), costs) in RECORDS.into_iter().zip(&mut costs) {
+            *costs = self.work_off(service, more, records).await?;
         }
-        Ok(())
+        Ok(costs)
     }
 
     /// Runs a service until it is done with so many orders of so many records each; gives

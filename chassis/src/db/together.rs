@@ -20,7 +20,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -31,7 +31,7 @@ use tokio::{
 };
 
 use super::DbError;
-use crate::telemetry::span;
+use crate::{lock::locked, telemetry::span};
 
 /// How long most services gather: a few round trips, which nobody feels, and 200
 /// transactions a second at most.
@@ -200,7 +200,7 @@ where
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue<Item, Answer>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.queue)
     }
 }
 

@@ -14,7 +14,7 @@ use rdkafka::{
 };
 use serde::Deserialize;
 
-use crate::health::{ReadinessHandle, locked};
+use crate::{health::ReadinessHandle, lock::locked};
 
 /// Whether some broker answers, as a condition of readiness.
 ///

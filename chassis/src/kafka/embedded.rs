@@ -9,13 +9,14 @@
 use std::{
     collections::{HashMap, VecDeque},
     ffi::CString,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
 use rdkafka::{ClientConfig, producer::BaseProducer};
 
 use super::{Ack, raw::MockCluster};
+use crate::lock::locked;
 
 /// Half of what the broker keeps of a partition (rdkafka_mock.c: 5 MiB).
 const MAX_UNREAD_BYTES: u64 = 5 * 1024 * 1024 / 2;
@@ -190,7 +191,7 @@ impl Admission {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 }
 

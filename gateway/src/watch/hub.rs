@@ -1,13 +1,14 @@
 //! The one poller of all watched orders.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
 use chassis::{
     error::{Error, Reason},
     grpc::Deadline,
+    lock::locked,
     telemetry::Traced,
 };
 use futures::StreamExt as _;
@@ -162,7 +163,7 @@ impl Hub {
     }
 
     fn board(&self) -> MutexGuard<'_, Board> {
-        self.0.board.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0.board)
     }
 }
 

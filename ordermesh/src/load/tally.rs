@@ -7,9 +7,11 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     thread,
 };
+
+use chassis::lock::locked;
 
 use super::{
     answer::{Outcome, Why},
@@ -163,7 +165,7 @@ pub(super) struct Shard(Mutex<Tally>);
 
 impl Shard {
     pub(super) fn lock(&self) -> MutexGuard<'_, Tally> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::pipeline::{Lane, Stopped};
-use crate::health::{ReadinessHandle, locked};
+use crate::{health::ReadinessHandle, lock::locked};
 
 /// Collects which partitions wait for a dependency; ready when none does.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, mpsc::Receiver},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, Weak, mpsc::Receiver},
     thread,
     time::{Duration, Instant},
 };
@@ -28,9 +28,12 @@ use super::{
     topics::Topics,
     worker::{self, Limits, Report},
 };
-use crate::kafka::{
-    KafkaOptions,
-    client::{self, ClusterWatch},
+use crate::{
+    kafka::{
+        KafkaOptions,
+        client::{self, ClusterWatch},
+    },
+    lock::locked,
 };
 
 /// How long a revocation waits for work in hand. Other members wait for us in
@@ -80,9 +83,7 @@ struct Assigned {
 
 impl LoopContext {
     pub(super) fn partitions(&self) -> MutexGuard<'_, Partitions> {
-        self.partitions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        locked(&self.partitions)
     }
 
     /// Takes in what workers tell, and stores how far they are. An error when one has
@@ -92,7 +93,7 @@ impl LoopContext {
         consumer: &BaseConsumer<Self>,
         topics: &mut Topics,
     ) -> anyhow::Result<()> {
-        let reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        let reports = locked(&self.reports);
         while let Ok(report) = reports.try_recv() {
             match &report {
                 Report::Failed(error) => self.failed(error, topics),
@@ -166,7 +167,7 @@ impl LoopContext {
         // A partition that is already somebody else's is not worth waiting for.
         let lost = consumer.assignment_lost();
         let deadline = Instant::now() + if lost { Duration::ZERO } else { REVOKE_WAIT };
-        let reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        let reports = locked(&self.reports);
         while !self.partitions().all_ended(&keys) {
             let left = deadline.saturating_duration_since(Instant::now());
             let Ok(report) = reports.recv_timeout(left) else {

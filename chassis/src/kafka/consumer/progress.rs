@@ -2,10 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use serde::Serialize;
+
+use crate::lock::locked;
 
 /// One partition's progress.
 #[derive(Debug, Clone, Copy, Default, Serialize, PartialEq, Eq)]
@@ -40,6 +42,6 @@ impl Progress {
     }
 
     fn lock(&self) -> MutexGuard<'_, Partitions> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 }

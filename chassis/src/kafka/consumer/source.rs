@@ -9,7 +9,7 @@
 //! - The queue holds the consumer, and the consumer's context holds the queue:
 //!   closing breaks that circle, even while a worker hangs.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rdkafka::{
     consumer::{BaseConsumer, base_consumer::PartitionQueue},
@@ -18,7 +18,7 @@ use rdkafka::{
 use tokio::sync::Notify;
 
 use super::context::LoopContext;
-use crate::kafka::Record;
+use crate::{kafka::Record, lock::locked};
 
 /// The records of one partition, for one assignment.
 pub(super) struct Source {
@@ -56,7 +56,7 @@ impl Source {
         mut each: impl FnMut(Record) -> bool,
         mut failed: impl FnMut(KafkaError),
     ) -> bool {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = locked(&self.queue);
         let Some(queue) = &*queue else {
             return true;
         };
@@ -80,11 +80,7 @@ impl Source {
 
     /// Lets the queue go.
     pub(super) fn close(&self) {
-        let queue = self
-            .queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let queue = locked(&self.queue).take();
         drop(queue);
     }
 }

@@ -12,11 +12,13 @@
 
 use std::{
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
+
+use crate::lock::locked;
 
 /// Time that each unacknowledged record makes one wait. Among so many, that is
 /// about how long each takes to be made and acknowledged anyway.
@@ -85,7 +87,7 @@ impl<T> Gather<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<T>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.waiting)
     }
 }
 

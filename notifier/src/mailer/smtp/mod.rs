@@ -14,11 +14,12 @@ mod server;
 
 use std::{
     future::Future,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
     time::Duration,
 };
 
 use async_trait::async_trait;
+use chassis::lock::locked;
 use lettre::{
     message::Mailbox,
     transport::smtp::{client::TlsParameters, extension::ClientId},
@@ -130,7 +131,7 @@ impl Smtp {
     }
 
     fn kept(&self) -> MutexGuard<'_, Vec<Dialogue>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.kept)
     }
 }
 

@@ -9,9 +9,10 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
 };
 
+use chassis::lock::locked;
 use proto::{event::PaymentResult, events::v1::DeclineCode, id::PaymentId, money::Money};
 
 use super::ledger::Entry;
@@ -98,7 +99,7 @@ impl Journal {
             source,
         };
         // A panic elsewhere leaves the books behind the file, never ahead of it.
-        let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut books = locked(&self.books);
         books.file.lock().map_err(failed)?;
         let result = match books.catch_up() {
             Ok(None) => work(&mut books).map_err(failed),

@@ -7,9 +7,10 @@
 use std::{
     collections::{HashMap, VecDeque, hash_map},
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
+use chassis::lock::locked;
 use proto::{
     event::PaymentResult,
     id::{OrderId, PaymentId},
@@ -50,10 +51,7 @@ impl Ledger {
     /// Books a charge unless its key has one.
     pub(super) async fn book(&self, key: PaymentId, entry: Entry) -> Result<Entry, ChargeError> {
         match self {
-            Self::Memory(recent) => Ok(recent
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .book(key, entry)),
+            Self::Memory(recent) => Ok(locked(recent).book(key, entry)),
             Self::Journal(journal) => {
                 let journal = Arc::clone(journal);
                 // Waits for other processes at the file. No lock is held over
