@@ -125,17 +125,6 @@ impl<'lab> Mesh<'lab> {
         Ok(client.query_one(sql, &[]).await?.get(0))
     }
 
-    /// Process ids of a service's connections at the database.
-    pub(crate) async fn connections(&self, service: &str) -> anyhow::Result<Vec<u32>> {
-        let client = self.connect(service).await?;
-        let sql = "SELECT pid FROM pg_stat_activity \
-                   WHERE datname = current_database() AND backend_type = 'client backend' \
-                     AND pid <> pg_backend_pid()";
-        let rows = client.query(sql, &[]).await?;
-        let ids = rows.iter().map(|row| u32::try_from(row.get::<_, i32>(0)));
-        Ok(ids.collect::<Result<_, _>>()?)
-    }
-
     /// A connection to a service's database.
     pub(crate) async fn connect(&self, service: &str) -> anyhow::Result<Client> {
         self.lab.postgres.connect(self.database(service)).await

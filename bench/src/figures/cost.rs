@@ -67,12 +67,12 @@ pub(super) async fn measure(lab: &Lab) -> anyhow::Result<Found> {
         }
         // Those of the last size count.
         found.lines = lines(few, &of_few, size, &of_many);
-        found.lines.extend(
-            of_backlog
-                .into_iter()
-                .zip(RECORDS)
-                .map(|(costs, (service, _))| alone(service, &costs, backlog)),
-        );
+        let mut backlogs = ByService::<Costs>::default();
+        push(&mut backlogs, of_backlog);
+        for (costs, (service, _)) in backlogs.iter().zip(RECORDS) {
+            let what = format!("an order in {service}, backlog of {backlog}");
+            found.lines.extend(costs.lines(&what));
+        }
     }
     found.plots.push(Plot {
         name: "cost".into(),
@@ -121,19 +121,6 @@ fn lines(few: i64, of_few: &ByService<Costs>, many: i64, of_many: &ByService<Cos
         }
     }
     lines
-}
-
-/// A line for what an order of a long backlog cost a service. Nothing ran beside it that
-/// it could be compared with.
-fn alone(service: &str, costs: &[Cost], backlog: i64) -> Line {
-    let of_service = costs.iter().filter(|(part, _)| *part == service);
-    Line {
-        what: format!("{service}, CPU of an order, {service}, backlog of {backlog}"),
-        unit: "µs".into(),
-        ours: of_service.map(|(_, cost)| *cost).collect(),
-        other: None,
-        goal: Goal::None,
-    }
 }
 
 /// Has both work off so many orders more, each service in both at the same time; gives
@@ -209,7 +196,8 @@ impl<'lab> Store<'lab> {
         // Its start is no order's cost.
         let mut meter = Meter::default().and(service, self.mesh.id(service))?;
         self.until_done(service, orders * records, orders).await?;
-        for connection in self.mesh.connections(service).await? {
+        let database = self.mesh.database(service);
+        for connection in self.lab.postgres.connections(database).await? {
             meter = meter.and_all_of("PostgreSQL", connection);
         }
         let costs = meter.on_each(orders)?;

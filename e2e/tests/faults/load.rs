@@ -3,10 +3,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
+use chassis::lock::locked;
 use e2e::orders::example;
 use http::StatusCode;
 use testkit::rest::Rest;
@@ -99,7 +100,7 @@ pub(crate) async fn during_at<T>(
         "  the last order was answered {:.1?} later",
         begin.elapsed()
     );
-    let journal = lock(&journal).clone();
+    let journal = locked(&journal).clone();
     Ok((result?, journal))
 }
 
@@ -110,7 +111,7 @@ async fn place_all(rest: Rest, journal: Arc<Mutex<Journal>>, stopped: watch::Rec
     while !*stopped.borrow() {
         tick.tick().await;
         let user = {
-            let mut journal = lock(&journal);
+            let mut journal = locked(&journal);
             journal.begun += 1;
             journal.last_user()
         };
@@ -127,7 +128,7 @@ async fn place(rest: Rest, user: i64, journal: Arc<Mutex<Journal>>) {
     loop {
         match attempt(&rest, user).await {
             Told::Ok(order) => {
-                let mut journal = lock(&journal);
+                let mut journal = locked(&journal);
                 journal.ok.insert(user, order);
                 if first {
                     journal.accepted_at.push(Instant::now());
@@ -137,7 +138,7 @@ async fn place(rest: Rest, user: i64, journal: Arc<Mutex<Journal>>) {
             }
             // A refusal of a second try says nothing about the first.
             Told::Failed if first => {
-                let mut journal = lock(&journal);
+                let mut journal = locked(&journal);
                 journal.failed.insert(user);
                 journal.refused_in.push((begin, begin.elapsed()));
                 return;
@@ -145,11 +146,11 @@ async fn place(rest: Rest, user: i64, journal: Arc<Mutex<Journal>>) {
             Told::Failed | Told::Unknown(_) => {}
         }
         if first {
-            lock(&journal).asked_again += 1;
+            locked(&journal).asked_again += 1;
             first = false;
         }
         if begin.elapsed() > PATIENCE {
-            lock(&journal).unknown.insert(user);
+            locked(&journal).unknown.insert(user);
             return;
         }
         tokio::time::sleep(pause).await;
@@ -181,8 +182,4 @@ pub(crate) async fn attempt(rest: &Rest, user: i64) -> Told {
         }
         _ => Told::Unknown(format!("{answer:?}")),
     }
-}
-
-fn lock<T>(value: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    value.lock().unwrap_or_else(PoisonError::into_inner)
 }

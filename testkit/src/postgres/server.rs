@@ -110,16 +110,18 @@ impl Server {
     /// a connection did when it is.
     pub async fn connect_alone(&self, database: &str) -> anyhow::Result<Client> {
         let client = self.connect(database).await?;
-        let others = "SELECT count(*) FROM pg_stat_activity
-            WHERE datname = current_database() AND backend_type = 'client backend'
-              AND pid <> pg_backend_pid()";
         until("other connections to close", CLOSED, async || {
-            let open: i64 = client.query_one(others, &[]).await?.get(0);
+            let open = others(&client).await?.len();
             anyhow::ensure!(open == 0, "{open} are open");
             anyhow::Ok(())
         })
         .await?;
         Ok(client)
+    }
+
+    /// The server's processes that serve connections to that database.
+    pub async fn connections(&self, database: &str) -> anyhow::Result<Vec<u32>> {
+        others(&self.connect(database).await?).await
     }
 
     /// How often rows of a table were changed, and how many entries of an index were
@@ -284,6 +286,16 @@ impl Builder {
         server.start().await?;
         Ok(server)
     }
+}
+
+/// Process ids of the other connections to a client's database.
+async fn others(client: &Client) -> anyhow::Result<Vec<u32>> {
+    let sql = "SELECT pid FROM pg_stat_activity
+        WHERE datname = current_database() AND backend_type = 'client backend'
+          AND pid <> pg_backend_pid()";
+    let rows = client.query(sql, &[]).await?;
+    let ids = rows.iter().map(|row| u32::try_from(row.get::<_, i32>(0)));
+    Ok(ids.collect::<Result<_, _>>()?)
 }
 
 /// A name of lower-case letters, digits and underscores, at most 63 bytes, as
