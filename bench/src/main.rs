@@ -18,6 +18,7 @@ mod mesh;
 mod orders;
 mod peers;
 mod plot;
+mod progress;
 mod series;
 mod setting;
 mod spent;

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::{rest::Rest, services::Addresses, wait::until};
+use testkit::{rest::Rest, wait::until};
 
 use crate::{
     Plan,
@@ -13,19 +13,12 @@ use crate::{
     limits::{consume, count, mails, rows},
     mesh::{Mesh, stop},
     orders,
+    progress::settled,
     series::{Series, float},
     spent::{Cost, Costs, Meter},
     table::{Goal, Line},
 };
 
-/// In the order in which one makes the next one's records, and how many each has of an
-/// order, or more where that has several mails.
-pub(super) const RECORDS: [(&str, i64); 4] = [
-    ("payments", 1),
-    ("history", 2),
-    ("notifier", 2),
-    ("analytics", 3),
-];
 /// No backlog here takes longer.
 const LONGEST: Duration = Duration::from_secs(600);
 /// Mails that were sent and told of.
@@ -345,39 +338,4 @@ async fn paced(all: i64, done: impl AsyncFn() -> anyhow::Result<i64>) -> anyhow:
         );
         tokio::time::sleep(LOOK).await;
     }
-}
-
-/// Records that a service is done with, as its metrics tell. A dead letter is no work
-/// done, and fails.
-pub(super) async fn settled(admin: &Rest) -> anyhow::Result<i64> {
-    let answer = admin.get("/metrics").await?;
-    let text = String::from_utf8_lossy(&answer.body).into_owned();
-    let count = |is_dead: bool| -> i64 {
-        let lines = text.lines();
-        let lines = lines.filter(|line| line.starts_with("ordermesh_consumer_records_total{"));
-        lines
-            .filter(|line| line.contains("outcome=\"dead\"") == is_dead)
-            .filter_map(|line| line.rsplit(' ').next()?.parse::<i64>().ok())
-            .sum()
-    };
-    let dead = count(true);
-    anyhow::ensure!(dead == 0, "{dead} dead letters");
-    Ok(count(false))
-}
-
-/// A service, the records that it has of an order, and where its metrics are.
-pub(super) type Admin = (&'static str, i64, Rest);
-
-/// Where to ask what services are done with.
-pub(super) fn admins(addresses: &Addresses) -> [Admin; RECORDS.len()] {
-    RECORDS.map(|(service, records)| (service, records, Rest::new(&addresses.admin(service))))
-}
-
-/// How many orders each service is done with.
-pub(super) async fn handled(admins: &[Admin]) -> anyhow::Result<Vec<(&'static str, i64)>> {
-    let mut handled = Vec::with_capacity(admins.len());
-    for (service, records, admin) in admins {
-        handled.push((*service, settled(admin).await? / records));
-    }
-    Ok(handled)
 }

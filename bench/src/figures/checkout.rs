@@ -6,12 +6,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use testkit::{rest::Rest, wait::until};
 
-use super::effects::{last_placed, percentile, place, times, until_settled};
+use super::effects::{last_placed, percentile, place, times};
 use crate::{
     lab::Lab,
     load::{RAMP, millis, steady},
     mesh::Mesh,
     peers,
+    progress::until_settled,
     series::Series,
     table::{Goal, Line},
 };

@@ -8,15 +8,13 @@ use std::time::{Duration, Instant};
 
 use testkit::{rest::Rest, smtp, wait::until};
 
-use super::{
-    Found,
-    backlog::{RECORDS, settled},
-};
+use super::Found;
 use crate::{
     lab::Lab,
     mesh::Mesh,
     orders,
     plot::{Curve, Plot},
+    progress::{RECORDS, settled},
     series::float,
     spent::{Cost, Costs, Meter},
     table::{Goal, Line},

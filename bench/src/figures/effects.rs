@@ -5,30 +5,26 @@
 
 use std::{
     collections::HashMap,
-    sync::atomic::{AtomicI64, Ordering},
     time::{Duration, Instant},
 };
 
 use ordermesh::load::Door;
-use testkit::{rest::Rest, services::SERVICES, wait::until};
+use testkit::{rest::Rest, services::SERVICES};
 use uuid::Uuid;
 
-use super::{
-    Found,
-    backlog::{admins, handled},
-};
+use super::Found;
 use crate::{
     lab::Lab,
     load::{flat_out, rest, steady},
     mesh::Mesh,
     plot::{Curve, Plot},
+    progress::until_settled,
     series::{Series, float},
     spent::{Costs, Meter},
     table::{Goal, Line},
 };
 
 const CALLERS: u32 = 64;
-const LONGEST: Duration = Duration::from_secs(300);
 
 /// Orders a second of the curve, step by step.
 const RATES: [u32; 5] = [50, 100, 200, 400, 800];
@@ -174,55 +170,6 @@ pub(super) async fn place(door: &Rest) -> anyhow::Result<()> {
 pub(super) async fn last_placed(mesh: &Mesh<'_>) -> anyhow::Result<i64> {
     let sql = "SELECT coalesce(max(placed_at), 0) FROM orders";
     mesh.count("history", sql).await
-}
-
-/// Waits until every order that history has is paid and mailed, all of that is
-/// counted, and no more come.
-pub(super) async fn until_settled(mesh: &Mesh<'_>) -> anyhow::Result<()> {
-    // Asking databases again and again would take more of the machine than orders do.
-    until_handled(mesh).await?;
-    let before = AtomicI64::new(-1);
-    until("every effect", LONGEST, async || {
-        let orders = mesh.count("history", "SELECT count(*) FROM orders").await?;
-        let paid = "SELECT count(*) FROM payments WHERE published_at IS NOT NULL";
-        let paid = mesh.count("payments", paid).await?;
-        let mailed = "SELECT count(*) FROM orders WHERE mails IS NOT NULL AND NOT EXISTS
-            (SELECT FROM notifications JOIN outbox USING (notification_id)
-             WHERE notifications.order_id = orders.order_id)";
-        let mailed = mesh.count("notifier", mailed).await?;
-        let counted = mesh
-            .count("analytics", "SELECT count(*) FROM inbox")
-            .await?;
-        let was = before.swap(orders, Ordering::Relaxed);
-        anyhow::ensure!(
-            orders > 0
-                && orders == was
-                && paid == orders
-                && mailed == orders
-                && counted >= orders * 3,
-            "{orders} orders, {paid} paid, {mailed} mailed, {counted} events counted"
-        );
-        anyhow::Ok(())
-    })
-    .await
-}
-
-/// Waits until services are done with all records, as their metrics tell, and no more
-/// come.
-async fn until_handled(mesh: &Mesh<'_>) -> anyhow::Result<()> {
-    let admins = admins(&mesh.addresses);
-    let before = AtomicI64::new(-1);
-    until("every record", LONGEST, async || {
-        let handled = handled(&admins).await?;
-        let orders = handled.first().map_or(0, |(_, orders)| *orders);
-        let was = before.swap(orders, Ordering::Relaxed);
-        anyhow::ensure!(
-            orders > 0 && orders == was && handled.iter().all(|(_, done)| *done >= orders),
-            "orders handled: {handled:?}"
-        );
-        anyhow::Ok(())
-    })
-    .await
 }
 
 /// How long orders after a moment took until stored, paid and mailed, in microseconds,

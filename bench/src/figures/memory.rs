@@ -10,12 +10,12 @@ use testkit::{
     wait::until,
 };
 
-use super::backlog::{admins, handled};
 use crate::{
     cpu,
     lab::Lab,
     load::{flat_out, rest, saturate},
     mesh::{Mesh, stop},
+    progress::{admins, handled},
     series::Series,
     table::{Goal, Line},
 };

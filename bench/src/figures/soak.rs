@@ -12,12 +12,12 @@ use std::{
 use testkit::{services::SERVICES, wait::until};
 use tokio::time::{interval, sleep};
 
-use super::effects::until_settled;
 use crate::{
     cpu,
     lab::Lab,
     load::steady,
     mesh::Mesh,
+    progress::until_settled,
     series::Series,
     table::{Goal, Line},
 };

@@ -31,8 +31,9 @@ use crate::{
     mail::{Status, StoredMail},
 };
 
-/// Materialised, or the planner may run the choice of rows again for each of them
-/// and lease more than asked for.
+/// `ARRAY (…)` is worked out once, before the update: joined, the choice of rows may be worked
+/// out again for each of them, and lease more than asked for; and a planner that takes the
+/// outbox for empty, as a vacuum may have found it, would read all of it beside the choice.
 ///
 /// The mails are read by a statement of their own, [`SELECT_MAILS`], which sees all
 /// that was recorded before the lease. One statement would see what was recorded

@@ -5,7 +5,9 @@ held AS (
   UPDATE outbox AS o
   SET due_at = a.due_at, lease_token = CASE WHEN a.status <> 0 THEN o.lease_token END
   FROM attempt AS a
-  WHERE o.notification_id = a.id AND o.lease_token = $6
+  -- An array of one, or the planner may read all of the outbox beside the attempts, when a
+  -- vacuum has found it empty: a condition of this kind can only be looked up.
+  WHERE o.notification_id = ANY (ARRAY[a.id]) AND o.lease_token = $6
   RETURNING a.*)
 UPDATE notifications AS n
 SET status = a.status, attempts = n.attempts + a.counts, last_error = a.error,
