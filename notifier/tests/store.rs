@@ -265,10 +265,10 @@ async fn many_mails(store: &dyn Store, count: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sends all mails, as far as the store knows, so many at once.
-async fn send_all(store: &dyn Store, at_once: i64) -> anyhow::Result<()> {
+/// Sends all mails, as far as the store knows.
+async fn send_all(store: &dyn Store) -> anyhow::Result<()> {
     loop {
-        let held = lease(at_once, MINUTE);
+        let held = lease(50, MINUTE);
         let mails = store.lease(held).await?;
         if mails.is_empty() {
             return Ok(());
@@ -287,7 +287,7 @@ async fn recorded_by_id() -> anyhow::Result<()> {
     let store = open(&url).await?;
     for _ in 0..2 {
         many_mails(&*store, MAILS).await?;
-        send_all(&*store, 256).await?;
+        send_all(&*store).await?;
         server.connect(&url).await?.batch_execute("ANALYZE").await?;
     }
     drop(store);
@@ -307,7 +307,7 @@ async fn leased_by_id() -> anyhow::Result<()> {
     let url = server.fresh_database("leased_by_id").await?;
     let store = open(&url).await?;
     many_mails(&*store, MAILS).await?;
-    send_all(&*store, 256).await?;
+    send_all(&*store).await?;
     // At the table's end.
     with_mails(&*store, 1).await?;
     let client = server.connect(&url).await?;
@@ -318,7 +318,7 @@ async fn leased_by_id() -> anyhow::Result<()> {
     assert!(pages > 10 && rows <= 1.0, "{rows} rows on {pages} pages");
 
     many_mails(&*store, MAILS).await?;
-    send_all(&*store, 50).await?;
+    send_all(&*store).await?;
     drop((store, client));
     let (changed, read) = server
         .changed_and_read(&url, "outbox", "outbox_pkey")

@@ -5,8 +5,8 @@ held AS (
   UPDATE outbox AS o
   SET due_at = a.due_at, lease_token = CASE WHEN a.status <> 0 THEN o.lease_token END
   FROM attempt AS a
-  -- An array of one, or the planner may read all of the outbox beside the attempts, when a
-  -- vacuum has found it empty: a condition of this kind can only be looked up.
+  -- An array of one hides the equality from joins that read an index from end to end. A
+  -- planner that takes the outbox for empty, as a vacuum may have found it, would choose one.
   WHERE o.notification_id = ANY (ARRAY[a.id]) AND o.lease_token = $6
   RETURNING a.*)
 UPDATE notifications AS n
